@@ -1,0 +1,39 @@
+"""Time, as the one thing that tests move. Nothing else in the package reads a clock or sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What the code may ask of time."""
+
+    def now(self) -> float:
+        """Seconds since the epoch (UTC)."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back; for durations."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait on the event loop. Never blocks a thread."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def iso(epoch_s: float) -> str:
+    """An instant as ISO 8601 in UTC with milliseconds, as logs and JSON outputs show it."""
+    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

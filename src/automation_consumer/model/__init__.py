@@ -1,0 +1,1 @@
+"""The nouns of the road, all frozen: Message, Incident, Match, Verdict, Run, Outcome."""

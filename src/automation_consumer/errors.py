@@ -76,9 +76,7 @@ class ActionError(AutomationError):
 class TemporaryError(ActionError):
     """Nothing happened; worth another try, after `retry_after_s` seconds where the system said so."""
 
-    def __init__(
-        self, message: str, *, retry_after_s: float | None = None, hint: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, retry_after_s: float | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.retry_after_s = retry_after_s
 

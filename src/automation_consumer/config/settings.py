@@ -41,12 +41,11 @@ class Kafka(BaseModel):
         description="Where a new group begins: latest, earliest, or an ISO 8601 time.",
     )
     dead_letter_topic: str | None = Field(
-        None, description="Where messages go that can't become an incident. Without it they are logged and counted."
+        None,
+        description="Where messages go that can't become an incident. Without it they are logged and counted.",
     )
     outcome_topic: str | None = Field(None, description="Every decision and outcome as an event.")
-    max_message_bytes: int = Field(
-        5_000_000, description="A larger message is poison.", ge=1_000
-    )
+    max_message_bytes: int = Field(5_000_000, description="A larger message is poison.", ge=1_000)
 
     def client_settings(self) -> dict[str, Any]:
         """The settings under librdkafka's own names."""
@@ -60,7 +59,9 @@ class Kafka(BaseModel):
 class Secrets(Section):
     """Where secrets are read from."""
 
-    provider: Literal["env", "file"] = Field("env", description="Environment variables, or files of a folder.")
+    provider: Literal["env", "file"] = Field(
+        "env", description="Environment variables, or files of a folder."
+    )
     prefix: str = Field("AUTOMATION_SECRET_", description="env: what the variables' names begin with.")
     path: str | None = Field(None, description="file: the folder; a secret is a file of its name.")
 
@@ -68,7 +69,9 @@ class Secrets(Section):
 class Limits(Section):
     """Bounds of one process."""
 
-    max_in_flight_incidents: int = Field(1000, description="Incidents being handled; more pauses the partitions.", ge=1)
+    max_in_flight_incidents: int = Field(
+        1000, description="Incidents being handled; more pauses the partitions.", ge=1
+    )
     max_concurrent_runs: int = Field(
         256,
         description="Runs acting at the same moment. A run that waits for a remote job or a retry holds no slot.",
@@ -81,10 +84,16 @@ class Service(Section):
     """The process itself."""
 
     host: str = Field("127.0.0.1", description="Address that /metrics and the health pages are served on.")
-    port: int = Field(8080, description="Port of /metrics and the health pages; 0 takes a free one.", ge=0, le=65535)
+    port: int = Field(
+        8080, description="Port of /metrics and the health pages; 0 takes a free one.", ge=0, le=65535
+    )
     drain_timeout: Duration = Field(60.0, description="How long a stop waits for running actions.")
-    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else JSON.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least level that is logged.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto: console on a terminal, else JSON."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least level that is logged."
+    )
 
 
 class OnUnknown(StrEnum):
@@ -102,17 +111,25 @@ class CommonOptions(Section):
     description: str = Field("", description="What it is for.")
     owner: str = Field("", description="Who to ask.")
     enabled: bool = Field(True, description="false: never run; recorded as skipped.")
-    connection: Name | None = Field(None, description="The named connection; by default the one named after its system.")
+    connection: Name | None = Field(
+        None, description="The named connection; by default the one named after its system."
+    )
     timeout: Duration | None = Field(None, description="The whole run, retries included, may take this long.")
     retry_count: int = Field(0, description="Further tries after a failure that may pass.", ge=0, le=100)
-    retry_delay: Duration = Field(5.0, description="Wait before the first retry; doubles each time, with jitter.")
+    retry_delay: Duration = Field(
+        5.0, description="Wait before the first retry; doubles each time, with jitter."
+    )
     when: str | None = Field(None, description="A template expression; the run is skipped unless it is true.")
     lock: str | None = Field(None, description="A template; runs with the same lock go one at a time.")
     cooldown: Duration | None = Field(
         None, description="Not again for the same host (or incident) within this time after it succeeded."
     )
-    on_unknown: OnUnknown = Field(OnUnknown.FAIL, description="What to do when nobody can tell whether it took effect.", strict=False)
-    continue_on_failure: bool = Field(False, description="true: the alert's next actions run even if this one failed.")
+    on_unknown: OnUnknown = Field(
+        OnUnknown.FAIL, description="What to do when nobody can tell whether it took effect.", strict=False
+    )
+    continue_on_failure: bool = Field(
+        False, description="true: the alert's next actions run even if this one failed."
+    )
 
 
 class Condition(Section):
@@ -124,17 +141,27 @@ class Condition(Section):
     enabled: bool = Field(True, description="false: never matches.")
     match: dict[str, Any] = Field(default_factory=dict, description="Clauses on the incident; all must hold.")
     alerts: dict[str, Any] = Field(
-        default_factory=dict, description="Clauses on an alert: which alerts are handled. At least one must match."
+        default_factory=dict,
+        description="Clauses on an alert: which alerts are handled. At least one must match.",
     )
     parallel_alert_processing: bool = Field(True, description="false: strictly one alert after the other.")
     max_concurrent_alerts: int = Field(10, description="Alerts handled at the same time.", ge=1)
-    fail_fast: bool = Field(False, description="After a failure start no further alerts; those running finish.")
-    checks: list[str] = Field(default_factory=list, description="Actions run once before anything acts; a failed one stops the rest.")
+    fail_fast: bool = Field(
+        False, description="After a failure start no further alerts; those running finish."
+    )
+    checks: list[str] = Field(
+        default_factory=list,
+        description="Actions run once before anything acts; a failed one stops the rest.",
+    )
     alert_actions: list[str] = Field(default_factory=list, description="For each matching alert, in order.")
     incident_actions: list[str] = Field(default_factory=list, description="Once, after the alerts.")
     on_success: list[str] = Field(default_factory=list, description="When all alerts succeeded.")
-    on_failure: list[str] = Field(default_factory=list, description="When an alert or an incident action failed.")
-    continue_: bool = Field(False, alias="continue", description="true: later conditions may take the incident, too.")
+    on_failure: list[str] = Field(
+        default_factory=list, description="When an alert or an incident action failed."
+    )
+    continue_: bool = Field(
+        False, alias="continue", description="true: later conditions may take the incident, too."
+    )
     rerun: str = Field(
         "never",
         description="What has succeeded for (condition, alert, action) and comes again: never, on_change, always, after:<duration>.",
@@ -151,10 +178,16 @@ class TopLevel(Section):
     secrets: Secrets = Field(Secrets(), description="Where secrets are read from.")
     limits: Limits = Field(Limits(), description="Bounds of one process.")
     service: Service = Field(Service(), description="The process itself.")
-    connections: dict[str, dict[str, Any]] = Field(default_factory=dict, description="Named endpoints, shared by actions.")
+    connections: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="Named endpoints, shared by actions."
+    )
     vars: dict[str, Any] = Field(default_factory=dict, description="Values for templates: {{ vars.name }}.")
-    actions: list[dict[str, Any]] = Field(default_factory=list, description="Actions, defined once and used by name.")
-    incident_conditions: list[Condition] = Field(default_factory=list, description="Conditions, in order; the first match takes the incident.")
+    actions: list[dict[str, Any]] = Field(
+        default_factory=list, description="Actions, defined once and used by name."
+    )
+    incident_conditions: list[Condition] = Field(
+        default_factory=list, description="Conditions, in order; the first match takes the incident."
+    )
 
 
 @dataclass(frozen=True, slots=True)

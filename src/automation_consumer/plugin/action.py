@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from automation_consumer.model.outcome import Handle, Outcome
 from automation_consumer.plugin.context import ActionContext
@@ -17,7 +17,7 @@ from automation_consumer.plugin.params import Params
 
 P = TypeVar("P", bound=Params)
 T = TypeVar("T")
-MaybeAwaitable = T | Awaitable[T]
+MaybeAwaitable: TypeAlias = T | Awaitable[T]
 
 
 class Effect(StrEnum):

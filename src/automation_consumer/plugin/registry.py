@@ -59,10 +59,12 @@ class Registry:
             try:
                 cls = point.load()
             except ImportError as error:
-                raise PluginError(f"action type {type_name!r} ({point.value}) cannot be imported: {error}") from error
+                raise PluginError(
+                    f"action type {type_name!r} ({point.value}) cannot be imported: {error}"
+                ) from error
             if not inspect.isclass(cls):
                 raise PluginError(f"action type {type_name!r} ({point.value}) is not a class")
-            action = cls()
+            action: Action[Any] = cls()
             check_contract(action, type_name)
             self._loaded[type_name] = action
         return self._loaded[type_name]
@@ -100,4 +102,7 @@ def description(action: Action[Any]) -> str:
 
 def example(action: Action[Any]) -> str:
     """The YAML after the line `Example:`; '' when there is none."""
-    return textwrap.dedent((inspect.getdoc(type(action)) or "").partition("Example:")[2].strip("\n")).rstrip() + "\n"
+    return (
+        textwrap.dedent((inspect.getdoc(type(action)) or "").partition("Example:")[2].strip("\n")).rstrip()
+        + "\n"
+    )

@@ -18,6 +18,7 @@ from automation_consumer.plugin.params import Params
 P = TypeVar("P", bound=Params)
 T = TypeVar("T")
 MaybeAwaitable: TypeAlias = T | Awaitable[T]
+ParamsClass: TypeAlias = type[Any]  # `type` is an attribute inside the class
 
 
 class Effect(StrEnum):
@@ -44,7 +45,7 @@ class Action(ABC, Generic[P]):
     """
 
     type: ClassVar[str]
-    Params: ClassVar[type[Any]]
+    Params: ClassVar[ParamsClass]
     effect: ClassVar[Effect]
     scope: ClassVar[Scope] = Scope.ANY
     connection: ClassVar[str | None] = None

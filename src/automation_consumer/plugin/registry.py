@@ -62,9 +62,9 @@ class Registry:
                 raise PluginError(
                     f"action type {type_name!r} ({point.value}) cannot be imported: {error}"
                 ) from error
-            if not inspect.isclass(cls):
+            if not callable(cls):
                 raise PluginError(f"action type {type_name!r} ({point.value}) is not a class")
-            action: Action[Any] = cls()
+            action: Any = cls()
             check_contract(action, type_name)
             self._loaded[type_name] = action
         return self._loaded[type_name]

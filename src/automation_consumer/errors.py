@@ -81,6 +81,10 @@ class TemporaryError(ActionError):
         self.retry_after_s = retry_after_s
 
 
+class ThrottledError(TemporaryError):
+    """Our own client holds the call back to keep a rate limit: it was never sent. Come again after `retry_after_s`."""
+
+
 class PermanentError(ActionError):
     """Nothing happened, and trying again would end the same way (rights, bad request, not found)."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from automation_consumer.plugin.params import Duration
 
@@ -47,6 +48,18 @@ class Kafka(BaseModel):
     outcome_topic: str | None = Field(None, description="Every decision and outcome as an event.")
     max_message_bytes: int = Field(5_000_000, description="A larger message is poison.", ge=1_000)
 
+    @field_validator("start_at")
+    @classmethod
+    def _known_start(cls, value: str) -> str:
+        if value not in ("latest", "earliest"):
+            try:
+                datetime.fromisoformat(value)
+            except ValueError:
+                raise ValueError(
+                    f"{value!r} is not latest, earliest or an ISO 8601 time such as 2026-01-31T08:00:00Z"
+                ) from None
+        return value
+
     def client_settings(self) -> dict[str, Any]:
         """The settings under librdkafka's own names."""
         return {
@@ -64,6 +77,12 @@ class Secrets(Section):
     )
     prefix: str = Field("AUTOMATION_SECRET_", description="env: what the variables' names begin with.")
     path: str | None = Field(None, description="file: the folder; a secret is a file of its name.")
+
+    @model_validator(mode="after")
+    def _has_path(self) -> Secrets:
+        if self.provider == "file" and self.path is None:
+            raise ValueError("provider 'file' needs 'path', the folder of the secrets")
+        return self
 
 
 class Limits(Section):

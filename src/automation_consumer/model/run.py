@@ -66,8 +66,8 @@ class Run(msgspec.Struct, frozen=True):
     topic: str
     partition: int
     offset: int
-    params: dict[str, Any]
     created_at: float
+    params: dict[str, Any] = msgspec.field(default_factory=dict)
     attempt: int = 1
     next_at: float | None = None
     ended_at: float | None = None
@@ -76,7 +76,8 @@ class Run(msgspec.Struct, frozen=True):
     reason: str = ""
     output: str | None = None
     data: dict[str, Any] = msgspec.field(default_factory=dict)
-    timeout_s: float | None = None
+    deadline_at: float | None = None
+    target: str = ""  # the alert's host (else the incident): what `cooldown` is about
 
     @property
     def ended(self) -> bool:

@@ -100,6 +100,6 @@ class RemoteJob(Action[P]):
         """Seconds from the submit after which the job is cancelled and the run fails; None: the common `timeout` only."""
         return None
 
-    def lookup_settle_s(self, params: P) -> float:
+    def lookup_settle_s(self, ctx: ActionContext, params: P) -> float:
         """How long after a submit a job may still appear. The engine looks the marker up for that long before it submits again."""
         return 0.0

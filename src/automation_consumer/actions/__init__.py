@@ -1,0 +1,1 @@
+"""The built-in action types, grouped by what they may touch: observe, notify, change, reason, orchestrate."""

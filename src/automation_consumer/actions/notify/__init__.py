@@ -1,0 +1,1 @@
+"""Actions that tell people or other systems, and change nothing."""

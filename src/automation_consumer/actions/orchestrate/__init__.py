@@ -1,0 +1,1 @@
+"""Actions that combine or time others."""

@@ -1,0 +1,1 @@
+"""A human at a terminal: one file per command."""

@@ -1,0 +1,80 @@
+"""`run`: the service."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+
+from automation_consumer.cli.options import (
+    ConfigOption,
+    Output,
+    OutputOption,
+    checked,
+    config_path,
+    print_json,
+)
+from automation_consumer.config.problems import Severity
+from automation_consumer.logs import setup
+from automation_consumer.model.run import RunStatus
+from automation_consumer.plugin.params import parse_duration
+from automation_consumer.service.run import Options, serve, summary
+from automation_consumer.service.secrets import secret_store
+
+
+def _duration(text: str) -> float:
+    try:
+        return parse_duration(float(text) if text.replace(".", "", 1).isdigit() else text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def run(
+    config: ConfigOption = None,
+    embedded: Annotated[
+        bool, typer.Option("--embedded", help="Start a broker inside the process and print its address.")
+    ] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Handle what is on the topics now, finish, exit.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Decide and record; call nothing outside.")
+    ] = False,
+    drain_timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--drain-timeout",
+            parser=_duration,
+            metavar="DURATION",
+            help="How long a stop waits for running actions. Default: service.drain_timeout, 60 s.",
+        ),
+    ] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """The service: read incidents, match them, run their actions, until SIGTERM."""
+    found = checked(config_path(config))
+    for problem in found.problems:
+        if problem.severity is Severity.WARNING:
+            print(problem, file=sys.stderr)
+    ruleset = found.need()
+    secrets = secret_store(ruleset.config)
+    service = ruleset.config.settings.service
+    setup(service.log_format, service.log_level, secrets.masker.mask)
+    stream = sys.stderr if output is Output.JSON else sys.stdout
+    options = Options(
+        embedded, once, dry_run, drain_timeout, lambda line: print(line, file=stream, flush=True)
+    )
+    tally = asyncio.run(serve(ruleset, secrets, options))
+    facts = summary(tally)
+    if output is Output.JSON:
+        print_json(facts)
+    elif once:
+        runs = ", ".join(f"{count} {status}" for status, count in sorted(facts["runs"].items())) or "none"
+        print(
+            f"{facts['incidents']} incidents, {facts['matched']} matched, runs: {runs}, "
+            f"{facts['dead_letters']} dead letters, in {facts['handling_s']:.3f} s"
+        )
+    if once and (tally.runs[RunStatus.FAILED] or tally.runs[RunStatus.UNKNOWN]):
+        raise typer.Exit(1)

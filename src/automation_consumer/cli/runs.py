@@ -1,0 +1,137 @@
+"""`runs`: the journal, as a table or one run in full."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Any
+
+import msgspec
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from automation_consumer.cli.options import ConfigOption, Output, OutputOption, config_path, print_json
+from automation_consumer.clock import iso
+from automation_consumer.config.load import load
+from automation_consumer.errors import UsageError
+from automation_consumer.model.run import Run, RunChange, RunStatus
+from automation_consumer.plugin.registry import Registry
+from automation_consumer.store.journal import RunFilter, sqlite_path
+from automation_consumer.store.sqlite import SqliteReader
+
+COLOURS = {
+    RunStatus.SUCCEEDED: "green",
+    RunStatus.FAILED: "red",
+    RunStatus.UNKNOWN: "magenta",
+    RunStatus.SKIPPED: "dim",
+    RunStatus.CANCELLED: "dim",
+    RunStatus.PREVIEWED: "cyan",
+}
+TIMES = ("created_at", "ended_at", "next_at", "deadline_at")
+
+
+def runs(
+    run_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="One run in full; the beginning of its id is enough.")
+    ] = None,
+    incident: Annotated[str | None, typer.Option("--incident", help="Only runs of this incident.")] = None,
+    status: Annotated[RunStatus | None, typer.Option("--status", help="Only runs in this state.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 50,
+    config: ConfigOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """The journal: what was decided and done, for which rule, and how it ended."""
+    reader = _reader(config)
+    try:
+        if run_id is not None:
+            _one(reader, run_id, output)
+        else:
+            _table(reader.runs(RunFilter(incident, status, limit)), output)
+    finally:
+        reader.close()
+
+
+def _reader(config: Any) -> SqliteReader:
+    path = config_path(config)
+    loaded = load([path], Registry.installed(), os.environ)
+    if not loaded.draft.files:
+        raise UsageError(
+            f"there is no configuration at {path}", hint="name it with -c, it says where the journal is"
+        )
+    return SqliteReader(sqlite_path(loaded.draft.settings.store))
+
+
+def as_dict(run: Run) -> dict[str, Any]:
+    """A run as JSON output shows it: times as ISO 8601."""
+    facts: dict[str, Any] = msgspec.to_builtins(run)
+    for name in TIMES:
+        if facts[name] is not None:
+            facts[name] = iso(facts[name])
+    del facts["subject"], facts["digest"]  # of use to the engine only
+    return facts
+
+
+def _one(reader: SqliteReader, run_id: str, output: Output) -> None:
+    run = reader.run(run_id)
+    if run is None:
+        raise UsageError(f"no run {run_id!r} in the journal, or more than one begins like this")
+    changes = reader.changes(run.id)
+    if output is Output.JSON:
+        listed = [{"at": iso(each.at), "status": each.status, "detail": each.detail} for each in changes]
+        print_json({**as_dict(run), "changes": listed})
+        return
+    _show(run, changes)
+
+
+def _show(run: Run, changes: list[RunChange]) -> None:
+    facts = as_dict(run)
+    shown = {
+        "run": run.id,
+        "status": f"{run.status}{f' ({run.reason})' if run.reason else ''}",
+        "incident": run.incident_id,
+        "alert": run.alert_id,
+        "condition": f"{run.condition} ({run.rule}, config {run.config_version})",
+        "action": f"{run.action} ({run.action_type}, {run.phase})",
+        "message": f"{run.topic}[{run.partition}]@{run.offset}",
+        "attempt": run.attempt,
+        "created": facts["created_at"],
+        "ended": facts["ended_at"],
+        "next try": facts["next_at"] if run.status is RunStatus.RETRYING else None,
+        "url": run.url,
+        "job": run.handle["id"] if run.handle else None,
+        "parameters": orjson.dumps(run.params, option=orjson.OPT_INDENT_2).decode() if run.params else None,
+        "result": orjson.dumps(run.data, option=orjson.OPT_INDENT_2).decode() if run.data else None,
+        "output": run.output,
+    }
+    for name, value in shown.items():
+        if value is not None:
+            print(f"{name + ':':<12} {str(value).replace(chr(10), chr(10) + ' ' * 13)}")
+    print("changes:")
+    for each in changes:
+        print(f"  {iso(each.at)}  {each.status:<10} {each.detail}".rstrip())
+
+
+def _table(found: list[Run], output: Output) -> None:
+    if output is Output.JSON:
+        print_json([as_dict(run) for run in found])
+        return
+    if not found:
+        print("no runs", file=sys.stderr)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("run", "when", "status", "incident", "alert", "condition", "action", "why"):
+        table.add_column(column, overflow="ellipsis", no_wrap=column != "why")
+    for run in found:
+        table.add_row(
+            run.id[:9],
+            iso(run.created_at)[:19],
+            f"[{COLOURS.get(run.status, 'yellow')}]{run.status}[/]",
+            run.incident_id,
+            run.alert_id or "",
+            run.condition,
+            run.action,
+            run.reason,
+        )
+    Console(highlight=False, markup=True).print(table)

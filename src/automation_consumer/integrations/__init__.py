@@ -1,0 +1,1 @@
+"""One typed client per outside system. Clients know no action; their errors are the three of `errors.py`."""

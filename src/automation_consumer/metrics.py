@@ -1,0 +1,156 @@
+"""Every metric of the process, in one place. Labels are bounded sets only: never an incident, run, host or offset."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+RUN_BUCKETS_S: Final = (0.05, 0.25, 1, 5, 15, 60, 300, 900, 3600)
+LATE_BUCKETS_S: Final = (0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60)
+COMMIT_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5)
+BATCH_BUCKETS: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500)
+
+
+class MessageResult(StrEnum):
+    """What became of a message: the label `result` of `automation_messages_total`."""
+
+    MATCHED = "matched"  # a condition took the incident
+    UNMATCHED = "unmatched"  # an incident that no condition wanted
+    POISON = "poison"  # can never become an incident
+    SKIPPED = "skipped"  # handled before, or a tombstone
+
+
+class Metrics:
+    """The metrics, as typed members. One per process and registry; tests give each its own registry.
+
+    On the hot path keep the child (`metrics.messages.labels("matched")`) and call `.inc(n)` once per batch.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, version: str = "") -> None:
+        # A second series per counter, which no one asks for. The switch is the library's, for the whole process.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = registry
+        ProcessCollector(registry=registry)
+        self.build = Info("automation_build", "The version that runs.", registry=registry)
+        self.build.info({"version": version})
+        self._road(registry)
+        self._runs(registry)
+        self._journal(registry)
+        self._kafka(registry)
+
+    def _road(self, registry: CollectorRegistry) -> None:
+        self.messages = Counter(
+            "automation_messages_total",
+            "Kafka messages handled, by result: matched, unmatched, poison, skipped.",
+            ["result"],
+            registry=registry,
+        )
+        for result in MessageResult:
+            self.messages.labels(result.value)
+        self.dead_letters = Counter(
+            "automation_dead_letters_total",
+            "Messages sent to the dead-letter topic, by reason code.",
+            ["reason"],
+            registry=registry,
+        )
+        self.incidents_in_flight = Gauge(
+            "automation_incidents_in_flight",
+            "Incidents taken from Kafka whose runs have not all ended.",
+            registry=registry,
+        )
+        self.queue_depth = Gauge(
+            "automation_queue_depth", "Messages read from Kafka and not taken up yet.", registry=registry
+        )
+
+    def _runs(self, registry: CollectorRegistry) -> None:
+        self.runs = Counter(
+            "automation_runs_total",
+            "Runs ended, by action type and final status.",
+            ["action_type", "status"],
+            registry=registry,
+        )
+        self.run_seconds = Histogram(
+            "automation_run_seconds",
+            "From a run's first journal entry to its end, by action type.",
+            ["action_type"],
+            buckets=RUN_BUCKETS_S,
+            registry=registry,
+        )
+        self.runs_open = Gauge(
+            "automation_runs_open",
+            "Runs not ended: running, waiting for a remote job, retrying.",
+            ["state"],
+            registry=registry,
+        )
+        self.retries = Counter(
+            "automation_retries_total",
+            "Further tries after a failure that may pass.",
+            ["action_type"],
+            registry=registry,
+        )
+        self.gate_denied = Counter(
+            "automation_gate_denied_total", "Runs that a safety check denied.", ["check"], registry=registry
+        )
+        self.slots_in_use = Gauge(
+            "automation_slots_in_use", "Runs that act at this moment and hold a slot.", registry=registry
+        )
+        self.poll_late_seconds = Histogram(
+            "automation_poll_late_seconds",
+            "How late a remote job was polled.",
+            buckets=LATE_BUCKETS_S,
+            registry=registry,
+        )
+
+    def _journal(self, registry: CollectorRegistry) -> None:
+        self.journal_commit_seconds = Histogram(
+            "automation_journal_commit_seconds",
+            "One transaction of the journal, from its begin to its commit.",
+            buckets=COMMIT_BUCKETS_S,
+            registry=registry,
+        )
+        self.journal_batch_size = Histogram(
+            "automation_journal_batch_size",
+            "Writes that shared one transaction of the journal.",
+            buckets=BATCH_BUCKETS,
+            registry=registry,
+        )
+
+    def _kafka(self, registry: CollectorRegistry) -> None:
+        self.lag = Gauge(
+            "automation_lag_messages",
+            "Messages of a partition after the committed offset.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.committed_offset = Gauge(
+            "automation_committed_offset",
+            "The committed offset of a partition: the next message to read after a restart.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.partitions_assigned = Gauge(
+            "automation_partitions_assigned", "Partitions that this process reads.", registry=registry
+        )
+        self.partitions_paused = Gauge(
+            "automation_partitions_paused",
+            "Partitions paused because too much is in flight.",
+            registry=registry,
+        )
+        self.commit_failures = Counter(
+            "automation_commit_failures_total", "Offset commits that the broker refused.", registry=registry
+        )
+
+    def forget_partition(self, topic: str, partition: int) -> None:
+        """Drop the series of a partition that another process reads now. Safe to call for an unknown one."""
+        for gauge in (self.lag, self.committed_offset):
+            gauge.remove_by_labels({"topic": topic, "partition": str(partition)})

@@ -1,0 +1,106 @@
+"""The journal's side of a run: written before it acts, closed by a conditional write. Secrets never get here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from automation_consumer.clock import Clock
+from automation_consumer.model.outcome import Handle, Outcome
+from automation_consumer.model.run import Run, RunStatus
+from automation_consumer.pipeline.plan import Plan
+from automation_consumer.store.journal import Journal
+
+OUTPUT_TAIL = 8_192  # characters of a run's output that the journal keeps
+REASON_LENGTH = 2_000
+
+
+class Recorder:
+    """Writes one run's states. Every text is masked and bounded."""
+
+    def __init__(self, journal: Journal, clock: Clock, mask: Callable[[str], str]) -> None:
+        self.journal = journal
+        self._clock = clock
+        self._mask = mask
+
+    def row(self, plan: Plan, params: dict[str, Any], status: RunStatus, reason: str = "") -> Run:
+        """The first row of a run, not written yet. `params` are rendered with secrets masked."""
+        return Run(
+            id=plan.run_id,
+            status=status,
+            incident_id=plan.incident.id,
+            alert_id=plan.alert.id if plan.alert else None,
+            condition=plan.condition,
+            phase=plan.phase,
+            action=plan.action,
+            action_type=plan.prepared.spec.type,
+            subject=plan.subject,
+            digest=plan.digest,
+            target=plan.target,
+            rule=plan.ruleset.rule(plan.condition),
+            config_version=plan.ruleset.config.version,
+            topic=plan.message.topic,
+            partition=plan.message.partition,
+            offset=plan.message.offset,
+            created_at=self._clock.now(),
+            params=params,
+            reason=self._text(reason),
+        )
+
+    async def begin(self, run: Run) -> Run:
+        """Write the intent. Returns the run of that id if the journal has it already."""
+        return await self.journal.open(run)
+
+    async def end(self, run: Run) -> Run:
+        """Write a run that ends where it begins (denied, previewed, not renderable)."""
+        return await self.journal.open(msgspec.structs.replace(run, ended_at=run.created_at))
+
+    async def running(self, run: Run) -> None:
+        """A further attempt is about to act."""
+        now = self._clock.now()
+        await self.journal.change(
+            run.id, RunStatus.RUNNING, now, f"attempt {run.attempt}", attempt=run.attempt, next_at=now
+        )
+
+    async def waiting(self, run: Run, handle: Handle, deadline_at: float | None, detail: str) -> None:
+        """A remote job is known: from here on a restart polls instead of starting."""
+        await self.journal.change(
+            run.id,
+            RunStatus.WAITING,
+            self._clock.now(),
+            detail,
+            handle=msgspec.to_builtins(handle),
+            url=handle.url,
+            deadline_at=deadline_at,
+        )
+
+    async def retrying(self, run: Run, reason: str, next_at: float) -> None:
+        await self.journal.change(
+            run.id, RunStatus.RETRYING, self._clock.now(), self._text(reason), next_at=next_at, handle=None
+        )
+
+    async def close(self, run: Run, status: RunStatus, outcome: Outcome) -> bool:
+        """The final state. False when the run had ended already."""
+        now = self._clock.now()
+        fields: dict[str, Any] = {"ended_at": now, "next_at": None, "reason": self._text(outcome.message)}
+        if outcome.url is not None:
+            fields["url"] = outcome.url
+        if outcome.output is not None:
+            fields["output"] = self._mask(outcome.output)[-OUTPUT_TAIL:]
+        if outcome.data:
+            fields["data"] = self._masked(outcome.data)
+        return await self.journal.change(run.id, status, now, fields["reason"], **fields)
+
+    def _text(self, text: str) -> str:
+        return self._mask(text)[:REASON_LENGTH]
+
+    def _masked(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._mask(value)
+        if isinstance(value, dict):
+            return {str(key): self._masked(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._masked(item) for item in value]
+        return value

@@ -1,0 +1,50 @@
+"""What the polling thread hands to the event loop, and what comes back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from automation_consumer.model.incident import Incident
+from automation_consumer.model.match import Match
+from automation_consumer.model.message import Message
+from automation_consumer.pipeline.ruleset import Ruleset
+
+
+@dataclass(slots=True)
+class Taken:
+    """A message that is not finished: how many of its incidents are still being handled."""
+
+    message: Message
+    epoch: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One incident of a message to be handled under one ruleset. Without matches it only tells of the incident's state."""
+
+    taken: Taken
+    incident: Incident
+    matches: tuple[Match, ...]
+    ruleset: Ruleset
+
+
+@dataclass(slots=True)
+class Tally:
+    """What went through since the start: for `--once`, the demo and the benchmarks."""
+
+    incidents: int = 0
+    matched: int = 0
+    dead_letters: int = 0
+    conditions: Counter[str] = field(default_factory=Counter)
+    runs: Counter[str] = field(default_factory=Counter)
+    first_message_at: float | None = None
+    last_commit_at: float | None = None
+
+    @property
+    def handling_s(self) -> float:
+        """Seconds from the first message to the last commit."""
+        if self.first_message_at is None or self.last_commit_at is None:
+            return 0.0
+        return max(0.0, self.last_commit_at - self.first_message_at)

@@ -1,0 +1,152 @@
+"""The composition root: the only place where the parts of the service are made and joined."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from automation_consumer.clock import Clock
+from automation_consumer.config.secrets import SecretStore
+from automation_consumer.config.settings import Kafka
+from automation_consumer.integrations.kafka_producer import KafkaProducer
+from automation_consumer.metrics import Metrics
+from automation_consumer.pipeline.burial import WHOLE, Burial
+from automation_consumer.pipeline.decode import Poison
+from automation_consumer.pipeline.dispatch import Dispatcher
+from automation_consumer.pipeline.engine import Engine, Pauses
+from automation_consumer.pipeline.flow import Flow
+from automation_consumer.pipeline.gate import Gate
+from automation_consumer.pipeline.intake import Intake, Source
+from automation_consumer.pipeline.locks import Locks
+from automation_consumer.pipeline.record import Recorder
+from automation_consumer.pipeline.ruleset import Ruleset, resolve
+from automation_consumer.pipeline.runner import Runner
+from automation_consumer.pipeline.work import Taken, Tally, Work
+from automation_consumer.service.clients import SharedClients
+from automation_consumer.sources.formats import build_format
+from automation_consumer.sources.kafka.source import KafkaSource
+from automation_consumer.sources.kafka.start import StartAt
+from automation_consumer.store.journal import Journal
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts of a running service."""
+
+    engine: Engine
+    runner: Runner
+    intake: Intake
+    flow: Flow
+    tally: Tally
+    connect: Callable[[], Source]
+    clients: SharedClients
+    producer: KafkaProducer | None
+
+    def close(self) -> None:
+        """After the flow has stopped: threads, clients, the producer. Blocks until they have ended."""
+        self.engine.dispatcher.close(wait=False)
+        self.clients.close()
+        if self.producer is not None:
+            self.producer.close()
+
+
+def build(
+    ruleset: Ruleset,
+    secrets: SecretStore,
+    kafka: Kafka,
+    journal: Journal,
+    metrics: Metrics,
+    clock: Clock,
+    *,
+    once: bool = False,
+    dry_run: bool = False,
+    tally: Tally | None = None,
+) -> Service:
+    """Join the parts; nothing is started. On the event loop. ConfigError when Kafka's settings are wrong."""
+    limits = ruleset.config.settings.limits
+    loop = asyncio.get_running_loop()
+    tally = tally or Tally()
+    pauses = Pauses(clock)
+    clients = SharedClients()
+    engine = Engine(
+        clock=clock,
+        recorder=Recorder(journal, clock, secrets.masker.mask),
+        dispatcher=Dispatcher(limits.max_concurrent_runs, limits.worker_threads),
+        gate=Gate(),
+        locks=Locks(),
+        pauses=pauses,
+        clients=clients,
+        secret=secrets.get,
+        metrics=metrics,
+        tally=tally,
+        dry_run=dry_run,
+    )
+    client_settings = resolve(kafka.client_settings(), secrets.get)
+    producer = None
+    if kafka.dead_letter_topic and not dry_run:
+        producer = KafkaProducer({**client_settings, "message.max.bytes": WHOLE})
+
+    # The intake and the flow know each other by these three calls only.
+    def hand_over(works: list[Work]) -> None:
+        flow.hand_over(works)
+
+    def bury(taken: Taken, poison: Poison) -> None:
+        burial.bury(taken, poison)
+
+    def later(seconds: float, call: Callable[[], None]) -> None:
+        loop.call_soon_threadsafe(loop.call_later, seconds, call)
+
+    intake = Intake(
+        rules=lambda: ruleset,
+        form=build_format(kafka.format, kafka.max_message_bytes),
+        known=journal.knows,
+        hand_over=hand_over,
+        bury=bury,
+        max_in_flight=limits.max_in_flight_incidents,
+        clock=clock,
+        metrics=metrics,
+        tally=tally,
+    )
+    runner = Runner(engine)
+    flow = Flow(
+        intake=intake,
+        bury=bury,
+        runner=runner,
+        journal=journal,
+        pauses=pauses,
+        metrics=metrics,
+        tally=tally,
+        dry_run=dry_run,
+        once=once,
+    )
+    burial = Burial(
+        topic=kafka.dead_letter_topic,
+        producer=producer,
+        finish=intake.finish,
+        later=later,
+        given_up=lambda error: _call(loop, flow.fail, error),
+        clock=clock,
+        metrics=metrics,
+    )
+    source = KafkaSource(
+        client_settings,
+        kafka.topics,
+        StartAt.parse(kafka.start_at),
+        on_assign=intake.assigned,
+        on_revoke=intake.revoked,
+        on_lost=intake.lost,
+        on_commit_failed=intake.commit_failed,
+        report_ends=once,
+    )
+
+    def connect() -> Source:
+        source.open()
+        return source
+
+    return Service(engine, runner, intake, flow, tally, connect, clients, producer)
+
+
+def _call(loop: asyncio.AbstractEventLoop, method: Callable[..., Any], *args: Any) -> None:
+    loop.call_soon_threadsafe(method, *args)

@@ -1,0 +1,51 @@
+"""Everything that must hold before a configuration runs. `validate`, the pod and `explain` all come through here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from automation_consumer.conditions.compiler import compile_conditions
+from automation_consumer.config.load import Loaded, load
+from automation_consumer.config.problems import Problem, Severity, in_order
+from automation_consumer.config.secrets import SecretStore, missing_secrets
+from automation_consumer.config.templates import check_templates
+from automation_consumer.errors import ConfigError
+from automation_consumer.pipeline.ruleset import Ruleset
+from automation_consumer.plugin.registry import Registry
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A configuration after all checks. `ruleset` is None when a problem is an error."""
+
+    ruleset: Ruleset | None
+    problems: list[Problem]
+
+    def need(self) -> Ruleset:
+        """The ruleset; ConfigError with every error when there is none."""
+        if self.ruleset is None:
+            errors = [str(each) for each in self.problems if each.severity is Severity.ERROR]
+            raise ConfigError("the configuration is invalid:\n  " + "\n  ".join(errors))
+        return self.ruleset
+
+
+def check(
+    paths: Sequence[str | Path], registry: Registry, environ: Mapping[str, str], *, strict: bool = False
+) -> Checked:
+    """Load and check everything, all problems at once. `strict` looks for the secrets, too. Blocks on the disk."""
+    loaded = load(paths, registry, environ)
+    conditions, found = compile_conditions(loaded.draft, loaded.where)
+    problems = [*loaded.problems, *found, *check_templates(loaded.draft, registry, loaded.where)]
+    if strict:
+        problems += _missing(loaded, registry, environ)
+    failed = any(each.severity is Severity.ERROR for each in problems)
+    if failed or conditions is None or loaded.config is None:
+        return Checked(None, in_order(problems))
+    return Checked(Ruleset(loaded.config, conditions, registry), in_order(problems))
+
+
+def _missing(loaded: Loaded, registry: Registry, environ: Mapping[str, str]) -> list[Problem]:
+    store = SecretStore(loaded.draft.settings.secrets, environ)
+    return missing_secrets(loaded.draft, registry, store, loaded.where)

@@ -1,0 +1,1 @@
+"""Where messages come from, and the formats that make incidents of them."""

@@ -1,0 +1,1 @@
+"""The journal: what was decided and done, written before it is done."""

@@ -1,0 +1,1 @@
+"""What the process shows over HTTP: metrics and health."""

@@ -27,7 +27,6 @@ class MessageResult(StrEnum):
     MATCHED = "matched"  # a condition took the incident
     UNMATCHED = "unmatched"  # an incident that no condition wanted
     POISON = "poison"  # can never become an incident
-    SKIPPED = "skipped"  # handled before, or a tombstone
 
 
 class Metrics:
@@ -51,7 +50,7 @@ class Metrics:
     def _road(self, registry: CollectorRegistry) -> None:
         self.messages = Counter(
             "automation_messages_total",
-            "Kafka messages handled, by result: matched, unmatched, poison, skipped.",
+            "Kafka messages handled, by result: matched, unmatched, poison.",
             ["result"],
             registry=registry,
         )
@@ -68,9 +67,6 @@ class Metrics:
             "Incidents taken from Kafka whose runs have not all ended.",
             registry=registry,
         )
-        self.queue_depth = Gauge(
-            "automation_queue_depth", "Messages read from Kafka and not taken up yet.", registry=registry
-        )
 
     def _runs(self, registry: CollectorRegistry) -> None:
         self.runs = Counter(
@@ -84,12 +80,6 @@ class Metrics:
             "From a run's first journal entry to its end, by action type.",
             ["action_type"],
             buckets=RUN_BUCKETS_S,
-            registry=registry,
-        )
-        self.runs_open = Gauge(
-            "automation_runs_open",
-            "Runs not ended: running, waiting for a remote job, retrying.",
-            ["state"],
             registry=registry,
         )
         self.retries = Counter(
@@ -126,18 +116,6 @@ class Metrics:
         )
 
     def _kafka(self, registry: CollectorRegistry) -> None:
-        self.lag = Gauge(
-            "automation_lag_messages",
-            "Messages of a partition after the committed offset.",
-            ["topic", "partition"],
-            registry=registry,
-        )
-        self.committed_offset = Gauge(
-            "automation_committed_offset",
-            "The committed offset of a partition: the next message to read after a restart.",
-            ["topic", "partition"],
-            registry=registry,
-        )
         self.partitions_assigned = Gauge(
             "automation_partitions_assigned", "Partitions that this process reads.", registry=registry
         )
@@ -149,8 +127,3 @@ class Metrics:
         self.commit_failures = Counter(
             "automation_commit_failures_total", "Offset commits that the broker refused.", registry=registry
         )
-
-    def forget_partition(self, topic: str, partition: int) -> None:
-        """Drop the series of a partition that another process reads now. Safe to call for an unknown one."""
-        for gauge in (self.lag, self.committed_offset):
-            gauge.remove_by_labels({"topic": topic, "partition": str(partition)})

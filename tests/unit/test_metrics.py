@@ -23,7 +23,6 @@ def text(metrics: Metrics) -> str:
 
 def test_every_name_has_the_prefix_and_a_help_text_and_only_bounded_labels(metrics):
     metrics.runs.labels("log", "succeeded").inc()
-    metrics.lag.labels("t", "0").set(1)
     for family in metrics.registry.collect():
         assert family.name.startswith(("automation_", "process_"))
         assert family.documentation
@@ -53,16 +52,6 @@ def test_run_seconds_has_buckets_up_to_an_hour(metrics):
 
 def test_the_version_is_there(metrics):
     assert 'automation_build_info{version="1.2.3"} 1.0' in text(metrics)
-
-
-def test_a_partition_that_went_away_is_forgotten(metrics):
-    for partition in ("0", "1"):
-        metrics.lag.labels("t", partition).set(5)
-        metrics.committed_offset.labels("t", partition).set(7)
-    metrics.forget_partition("t", 0)
-    metrics.forget_partition("t", 9)
-    assert 'partition="0"' not in text(metrics)
-    assert text(metrics).count('partition="1"') == 2
 
 
 def test_two_processes_in_one_test_do_not_share(metrics):

@@ -19,6 +19,7 @@ from automation_consumer.cli.options import (
 )
 from automation_consumer.errors import UsageError
 from automation_consumer.integrations.kafka_producer import KafkaProducer
+from automation_consumer.logs import setup
 from automation_consumer.pipeline.ruleset import resolve
 from automation_consumer.service.secrets import secret_store
 
@@ -48,6 +49,7 @@ def publish(
     settings = dict(resolve(kafka.client_settings(), secret_store(ruleset.config).get))
     if bootstrap is not None:
         settings["bootstrap.servers"] = bootstrap
+    setup("console", "error")  # librdkafka repeats itself while a broker is away; our own error says it once
     producer = KafkaProducer(settings)
     where = topic or kafka.topics[0]
     sent = 0

@@ -11,6 +11,7 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from automation_consumer.cli.options import ConfigOption, Output, OutputOption, config_path, print_json
 from automation_consumer.clock import iso
@@ -55,11 +56,11 @@ def runs(
 
 def _reader(config: Any) -> SqliteReader:
     path = config_path(config)
-    loaded = load([path], Registry.installed(), os.environ)
-    if not loaded.draft.files:
+    if not path.exists():
         raise UsageError(
-            f"there is no configuration at {path}", hint="name it with -c, it says where the journal is"
+            f"there is no configuration at {path}", hint="name it with -c: it says where the journal is"
         )
+    loaded = load([path], Registry.installed(), os.environ)
     return SqliteReader(sqlite_path(loaded.draft.settings.store))
 
 
@@ -121,17 +122,22 @@ def _table(found: list[Run], output: Output) -> None:
         print("no runs", file=sys.stderr)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("run", "when", "status", "incident", "alert", "condition", "action", "why"):
-        table.add_column(column, overflow="ellipsis", no_wrap=column != "why")
+    for column in ("run", "when", "status"):
+        table.add_column(column, no_wrap=True)
+    for column in ("incident", "alert", "condition", "action", "why"):
+        table.add_column(column, overflow="fold", min_width=6)
     for run in found:
-        table.add_row(
+        cells = (
             run.id[:9],
-            iso(run.created_at)[:19],
-            f"[{COLOURS.get(run.status, 'yellow')}]{run.status}[/]",
+            iso(run.created_at)[5:19].replace("T", " "),
+            run.status,
             run.incident_id,
             run.alert_id or "",
             run.condition,
             run.action,
             run.reason,
         )
-    Console(highlight=False, markup=True).print(table)
+        # Text, not markup: ids and reasons may hold anything that an incident says.
+        styles = ("", "", COLOURS.get(run.status, "yellow"), "", "", "", "", "")
+        table.add_row(*(Text(cell, style) for cell, style in zip(cells, styles, strict=True)))
+    Console(highlight=False).print(table)

@@ -107,5 +107,7 @@ def run_id(message: Message, *parts: str) -> str:
 
     The same message gives the same id after every crash, and no two runs share one (80 bits of SHA-256).
     """
-    text = "\x1f".join((message.topic, str(message.partition), str(message.offset), *parts))
+    # The time tells two messages apart that had the same place, in a topic that was deleted and made anew.
+    place = (message.topic, str(message.partition), str(message.offset), str(message.timestamp_ms))
+    text = "\x1f".join((*place, *parts))
     return "r" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]

@@ -16,6 +16,7 @@ from automation_consumer.errors import (
     PermanentError,
     StoreError,
     TemporaryError,
+    ThrottledError,
 )
 from automation_consumer.model.outcome import Handle, Outcome
 from automation_consumer.model.run import Run, RunStatus
@@ -145,11 +146,19 @@ class Attempts:
             raise
 
     async def _acting(self, method: Callable[..., Any], *args: Any) -> Any:
-        """Take a slot, write the intent, act."""
-        async with self._engine.dispatcher.slots:
-            self._engine.pauses.refuse_when_parking()
-            await self._write_intent()
-            return await self._call(method, *args)
+        """Take a slot, write the intent, act. A call that our own rate limit holds back waits its turn without a slot."""
+        while True:
+            async with self._engine.dispatcher.slots:
+                self._engine.pauses.refuse_when_parking()
+                await self._write_intent()
+                try:
+                    with self._engine.metrics.slots_in_use.track_inprogress():
+                        return await self._call(method, *args)
+                except ThrottledError as error:
+                    left_s, pause_s = self._left_s(), error.retry_after_s or 1.0
+                    if left_s is not None and left_s < pause_s:
+                        raise
+            await self._engine.pauses.sleep(pause_s)
 
     async def _write_intent(self) -> None:
         if self._written:
@@ -178,11 +187,11 @@ class Attempts:
         return handle, deadline_at
 
     async def _submit(self, action: RemoteJob[Any]) -> tuple[Handle, str]:
-        submitted_at = self._engine.clock.now()
         try:
             return await self._acting(action.submit, self._params), "started"
         except EffectUnknownError as error:
-            found = await self._look_up(action, submitted_at)
+            # From now on, not from the submit: the call may have been cut off late, its effect comes later still.
+            found = await self._look_up(action, self._engine.clock.now())
             if found is None:
                 raise TemporaryError(f"{error}; looked up: nothing was started") from error
             return found, "adopted"

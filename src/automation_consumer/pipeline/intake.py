@@ -99,6 +99,7 @@ class Intake:
 
     def assigned(self, partitions: Sequence[Partition]) -> None:
         self.offsets.assign(partitions)
+        self._metrics.partitions_assigned.inc(len(partitions))
         self.joined = True
         self.paused = False  # the source resumes what it is given; the next round pauses again where it must
 
@@ -109,11 +110,15 @@ class Intake:
         if due and self._source is not None:
             self._source.commit_sync(due)
             self._tally.last_commit_at = self._clock.monotonic()
-        self.offsets.revoke(partitions)
+        self._forget(partitions)
 
     def lost(self, partitions: Sequence[Partition]) -> None:
         """Ours no longer: nothing may be committed."""
+        self._forget(partitions)
+
+    def _forget(self, partitions: Sequence[Partition]) -> None:
         self.offsets.revoke(partitions)
+        self._metrics.partitions_assigned.dec(len(partitions))
 
     def commit_failed(self, partitions: Iterable[Partition]) -> None:
         """The broker refused an asynchronous commit: its offsets are due again."""

@@ -17,10 +17,21 @@ OUTPUT_TAIL = 8_192  # characters of a run's output that the journal keeps
 REASON_LENGTH = 2_000
 
 
+def _nobody(run: Run) -> None:
+    """Nobody is told."""
+
+
 class Recorder:
     """Writes one run's states. Every text is masked and bounded."""
 
-    def __init__(self, journal: Journal, clock: Clock, mask: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        mask: Callable[[str], str],
+        announce: Callable[[Run], None] = _nobody,
+    ) -> None:
+        self._announce = announce
         self.journal = journal
         self._clock = clock
         self._mask = mask
@@ -55,7 +66,9 @@ class Recorder:
 
     async def end(self, run: Run) -> Run:
         """Write a run that ends where it begins (denied, previewed, not renderable)."""
-        return await self.journal.open(msgspec.structs.replace(run, ended_at=run.created_at))
+        ended = await self.journal.open(msgspec.structs.replace(run, ended_at=run.created_at))
+        self._announce(ended)
+        return ended
 
     async def running(self, run: Run) -> None:
         """A further attempt is about to act."""
@@ -91,7 +104,10 @@ class Recorder:
             fields["output"] = self._mask(outcome.output)[-OUTPUT_TAIL:]
         if outcome.data:
             fields["data"] = self._masked(outcome.data)
-        return await self.journal.change(run.id, status, now, fields["reason"], **fields)
+        landed = await self.journal.change(run.id, status, now, fields["reason"], **fields)
+        if landed:
+            self._announce(msgspec.structs.replace(run, status=status, **fields))
+        return landed
 
     def _text(self, text: str) -> str:
         return self._mask(text)[:REASON_LENGTH]

@@ -7,9 +7,10 @@ value that comes from an incident is quoted there, so that alert text stays data
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -80,7 +81,14 @@ class Params(BaseModel):
     def escaping(cls, field: str) -> Escaping:
         """How incident values are quoted in that field."""
         info = cls.model_fields.get(field)
-        for mark in info.metadata if info else ():
-            if isinstance(mark, Escape):
-                return Escaping(mark.kind)
-        return Escaping.NONE
+        if info is None:
+            return Escaping.NONE
+        marks = [*info.metadata, *_marks_in(info.annotation)]
+        return next((Escaping(mark.kind) for mark in marks if isinstance(mark, Escape)), Escaping.NONE)
+
+
+def _marks_in(annotation: Any) -> Iterator[Any]:
+    """Marks inside a type: `Annotated[str, Escape("url")] | None` must not lose its escaping."""
+    yield from getattr(annotation, "__metadata__", ())
+    for inner in get_args(annotation):
+        yield from _marks_in(inner)

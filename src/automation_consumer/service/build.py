@@ -12,6 +12,7 @@ from automation_consumer.config.secrets import SecretStore
 from automation_consumer.config.settings import Kafka
 from automation_consumer.integrations.kafka_producer import KafkaProducer
 from automation_consumer.metrics import Metrics
+from automation_consumer.pipeline.announce import Announcer
 from automation_consumer.pipeline.burial import WHOLE, Burial
 from automation_consumer.pipeline.decode import Poison
 from automation_consumer.pipeline.dispatch import Dispatcher
@@ -70,9 +71,14 @@ def build(
     tally = tally or Tally()
     pauses = Pauses(clock)
     clients = SharedClients()
+    client_settings = resolve(kafka.client_settings(), secrets.get)
+    producer = None
+    if (kafka.dead_letter_topic or kafka.outcome_topic) and not dry_run:
+        producer = KafkaProducer({**client_settings, "message.max.bytes": WHOLE})
+    announcer = Announcer(kafka.outcome_topic, producer)
     engine = Engine(
         clock=clock,
-        recorder=Recorder(journal, clock, secrets.masker.mask),
+        recorder=Recorder(journal, clock, secrets.masker.mask, announcer.ended),
         dispatcher=Dispatcher(limits.max_concurrent_runs, limits.worker_threads),
         gate=Gate(),
         locks=Locks(),
@@ -83,10 +89,6 @@ def build(
         tally=tally,
         dry_run=dry_run,
     )
-    client_settings = resolve(kafka.client_settings(), secrets.get)
-    producer = None
-    if kafka.dead_letter_topic and not dry_run:
-        producer = KafkaProducer({**client_settings, "message.max.bytes": WHOLE})
 
     # The intake and the flow know each other by these three calls only.
     def hand_over(works: list[Work]) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from automation_consumer.conditions.compiler import compile_conditions
 from automation_consumer.config.load import Loaded, load
-from automation_consumer.config.problems import Problem, Severity, in_order
+from automation_consumer.config.problems import Code, Problem, Severity, in_order, problem
 from automation_consumer.config.secrets import SecretStore, missing_secrets
 from automation_consumer.config.templates import check_templates
 from automation_consumer.errors import ConfigError
 from automation_consumer.pipeline.ruleset import Ruleset
 from automation_consumer.plugin.registry import Registry
+from automation_consumer.sources.formats import build_format
+from automation_consumer.sources.kafka.settings import client_settings
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ def check(
     loaded = load(paths, registry, environ)
     conditions, found = compile_conditions(loaded.draft, loaded.where)
     problems = [*loaded.problems, *found, *check_templates(loaded.draft, registry, loaded.where)]
+    problems += _kafka(loaded)
     if strict:
         problems += _missing(loaded, registry, environ)
     failed = any(each.severity is Severity.ERROR for each in problems)
@@ -49,3 +52,21 @@ def check(
 def _missing(loaded: Loaded, registry: Registry, environ: Mapping[str, str]) -> list[Problem]:
     store = SecretStore(loaded.draft.settings.secrets, environ)
     return missing_secrets(loaded.draft, registry, store, loaded.where)
+
+
+def _kafka(loaded: Loaded) -> list[Problem]:
+    """What the format and the client would refuse at the start."""
+    kafka = loaded.draft.settings.kafka
+    if kafka is None:
+        return []
+    checks: list[tuple[tuple[str, ...], Callable[[], object]]] = [
+        (("kafka", "format"), lambda: build_format(kafka.format, kafka.max_message_bytes)),
+        (("kafka",), lambda: client_settings(kafka.client_settings())),
+    ]
+    problems = []
+    for path, attempt in checks:
+        try:
+            attempt()
+        except ConfigError as error:
+            problems.append(problem(loaded.where(path), Code.INVALID_VALUE, str(error), path=path))
+    return problems

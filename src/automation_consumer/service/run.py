@@ -20,12 +20,13 @@ from automation_consumer.config.settings import Kafka
 from automation_consumer.errors import AutomationError, UsageError
 from automation_consumer.logs import get_logger
 from automation_consumer.metrics import Metrics
-from automation_consumer.pipeline.ruleset import Ruleset
+from automation_consumer.pipeline.ruleset import Ruleset, resolve
 from automation_consumer.pipeline.work import Tally
 from automation_consumer.service.build import Service, build
 from automation_consumer.service.health import health
 from automation_consumer.service.recovery import Recovery
 from automation_consumer.sources.kafka.embedded import EmbeddedBroker
+from automation_consumer.sources.kafka.topics import check_topics
 from automation_consumer.store.journal import sqlite_path
 from automation_consumer.store.sqlite import SqliteJournal
 from automation_consumer.web.server import WebServer
@@ -68,6 +69,8 @@ async def serve(
     with ExitStack() as stack:  # what starts first ends last
         kafka = _kafka(settings.kafka, options, stack)
         ruleset = ruleset.with_kafka(kafka)
+        if options.once:  # a service waits for its broker; one that is to end must not wait for ever
+            check_topics(resolve(kafka.client_settings(), secrets.get), kafka.topics, clock=clock)
         journal = SqliteJournal(sqlite_path(settings.store), clock, _commit_metrics(metrics))
         stack.callback(journal.close)
         service = build(

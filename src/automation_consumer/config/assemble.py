@@ -19,10 +19,15 @@ _TEMPLATE_MARKS = ("{{", "{%", "$secret:")
 
 
 class Assembly:
-    """Parts that are fine by themselves come back; `problems` has what is wrong with the others."""
+    """Parts that are fine by themselves come back; `problems` has what is wrong with the others.
+
+    `damaged_*` have the parts that the schema refuses somewhere, but that are whole enough to look at the rest of them.
+    """
 
     def __init__(self, registry: Registry, checks: Checks) -> None:
         self.problems: list[Problem] = []
+        self.damaged_actions: dict[str, tuple[Item, ActionSpec]] = {}
+        self.damaged_conditions: list[tuple[Item, ConditionSpec]] = []
         self._registry = registry
         self._checks = checks
 
@@ -35,8 +40,9 @@ class Assembly:
             if any(each.code in (Code.UNKNOWN_TYPE, Code.BROKEN_TYPE) for each in found):
                 continue
             spec = self._action(item, found)
-            if spec is not None and not found:
-                good.setdefault(spec.name, (item, spec))
+            if spec is not None:
+                kept = self.damaged_actions if found else good
+                kept.setdefault(spec.name, (item, spec))
         return good
 
     def conditions(self, items: Sequence[Item]) -> list[tuple[Item, ConditionSpec]]:
@@ -50,8 +56,11 @@ class Assembly:
             except ValidationError as error:
                 self._refused(item, error, found)
                 continue
-            if not found and condition.name not in good:
-                good[condition.name] = (item, ConditionSpec(condition, item.place()))
+            spec = ConditionSpec(condition, item.place())
+            if found:
+                self.damaged_conditions.append((item, spec))
+            else:
+                good.setdefault(condition.name, (item, spec))
         return list(good.values())
 
     def settings(self, merged: Merged, conditions: list[Condition], found: list[Problem]) -> TopLevel:

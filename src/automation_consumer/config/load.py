@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from automation_consumer.config.assemble import Assembly
@@ -39,6 +39,8 @@ class Loaded:
     """The items of `draft.conditions`, in the same order."""
     actions: dict[str, Item]
     """The items of `draft.actions`, by name, in the same order."""
+    damaged: Loaded | None = None
+    """The parts that the schema refuses somewhere, as a draft of their own: the other checks look at them, too."""
 
     def where(self, path: Sequence[str | int], *, key: bool = False) -> Place:
         """Where a part of `draft` stands: `("incident_conditions", 3, "match", "tags.host")`.
@@ -100,11 +102,29 @@ def _finish(registry: Registry, files: list[str], documents: list[Document], unr
     problems = [*clashes, *check_references(merged, registry, complete=len(documents) == len(files))]
     problems += _not_said(unread, [*found, *assembly.problems])
     failed = any(each.severity is Severity.ERROR for each in (*unread, *problems))
-    return Loaded(
+    loaded = Loaded(
         config=None if failed else draft,
         draft=draft,
         problems=in_order([*unread, *problems]),
         merged=merged,
+        conditions=tuple(item for item, _ in conditions),
+        actions={name: item for name, (item, _) in actions.items()},
+    )
+    return replace(loaded, damaged=_damaged(loaded, assembly))
+
+
+def _damaged(loaded: Loaded, assembly: Assembly) -> Loaded | None:
+    actions, conditions = assembly.damaged_actions, assembly.damaged_conditions
+    if not actions and not conditions:
+        return None
+    draft = replace(
+        loaded.draft,
+        actions={name: spec for name, (_, spec) in actions.items()},
+        conditions=tuple(spec for _, spec in conditions),
+    )
+    return replace(
+        loaded,
+        draft=draft,
         conditions=tuple(item for item, _ in conditions),
         actions={name: item for name, (item, _) in actions.items()},
     )

@@ -30,6 +30,8 @@ COLOURS = {
     RunStatus.CANCELLED: "dim",
     RunStatus.PREVIEWED: "cyan",
 }
+PIPED_WIDTH = 200
+WIDE = 130  # columns of a terminal from which ids are shown whole
 TIMES = ("created_at", "ended_at", "next_at", "deadline_at")
 
 
@@ -121,18 +123,20 @@ def _table(found: list[Run], output: Output) -> None:
     if not found:
         print("no runs", file=sys.stderr)
         return
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    short = console.width < WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("run", "when", "status"):
+    for column in ("run", "when", "status", "incident", "alert"):
         table.add_column(column, no_wrap=True)
-    for column in ("incident", "alert", "condition", "action", "why"):
-        table.add_column(column, overflow="fold", min_width=6)
+    for column in ("condition", "action", "why"):
+        table.add_column(column, overflow="fold")
     for run in found:
         cells = (
             run.id[:9],
             iso(run.created_at)[5:19].replace("T", " "),
             run.status,
-            run.incident_id,
-            run.alert_id or "",
+            _tail(run.incident_id, short),
+            _tail(run.alert_id or "", short),
             run.condition,
             run.action,
             run.reason,
@@ -140,4 +144,9 @@ def _table(found: list[Run], output: Output) -> None:
         # Text, not markup: ids and reasons may hold anything that an incident says.
         styles = ("", "", COLOURS.get(run.status, "yellow"), "", "", "", "", "")
         table.add_row(*(Text(cell, style) for cell, style in zip(cells, styles, strict=True)))
-    Console(highlight=False).print(table)
+    console.print(table)
+
+
+def _tail(text: str, short: bool) -> str:
+    """An id that fits: its end is what tells it from its neighbours."""
+    return f"…{text[-8:]}" if short and len(text) > 10 else text

@@ -125,6 +125,10 @@ class Flow:
         """From the polling thread to the event loop, once per batch."""
         self._call(self._accept, works)
 
+    def finished(self, taken: Taken) -> None:
+        """One of the message's incidents needs nothing more (its dead letter is delivered). Any thread."""
+        self._call(self._done, taken)
+
     # --- the event loop ------------------------------------------------------------------------------------------
 
     def _accept(self, works: list[Work]) -> None:
@@ -153,9 +157,12 @@ class Flow:
             _log.exception("incident %s cannot be handled", incident.id, event="incident.bug")
             self._bury(work.taken, Poison("internal-error", f"{type(error).__name__}: {error}"))
             return
-        work.taken.left -= 1
-        if work.taken.left == 0:
-            self._intake.finish(work.taken)
+        self._done(work.taken)
+
+    def _done(self, taken: Taken) -> None:
+        taken.left -= 1
+        if taken.left == 0:
+            self._intake.finish(taken)
 
     async def _history(self, incident_id: str, active: bool) -> History:
         if not self._journal.knows(incident_id):

@@ -126,7 +126,7 @@ def build(
     burial = Burial(
         topic=kafka.dead_letter_topic,
         producer=producer,
-        finish=intake.finish,
+        finish=flow.finished,
         later=later,
         given_up=lambda error: _call(loop, flow.fail, error),
         clock=clock,

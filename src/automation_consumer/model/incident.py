@@ -53,15 +53,17 @@ T = TypeVar("T")
 class Lazy(Generic[T]):
     """A value that is made when it is first asked for; most incidents match nothing and need no alerts."""
 
-    __slots__ = ("_make", "_value")
+    __slots__ = ("_args", "_make", "_value")
 
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make: Callable[[], T] | None = make
+    def __init__(self, make: Callable[..., T], *args: Any) -> None:
+        self._make: Callable[..., T] | None = make
+        self._args = args
 
     def __call__(self) -> T:
         if self._make is not None:
-            self._value: T = self._make()
+            self._value: T = self._make(*self._args)
             self._make = None
+            self._args = ()
         return self._value
 
 

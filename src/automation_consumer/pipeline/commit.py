@@ -38,6 +38,11 @@ class PartitionProgress:
         return len(self._open)
 
     @property
+    def next_offset(self) -> int:
+        """One past the last offset that arrived; -1 when nothing has."""
+        return self._next
+
+    @property
     def watermark(self) -> int:
         """The offset to commit; -1 when nothing has arrived yet."""
         for offset in self._open:
@@ -65,6 +70,11 @@ class Offsets:
         for partition in partitions:
             self._partitions.pop(partition, None)
             self._committed.pop(partition, None)
+
+    def arrived(self, partition: Partition) -> int:
+        """One past the last offset that arrived; -1 when nothing has, or the partition is not ours."""
+        found = self._partitions.get(partition)
+        return -1 if found is None else found.next_offset
 
     def progress(self, partition: Partition) -> PartitionProgress:
         found = self._partitions.get(partition)

@@ -153,9 +153,13 @@ class Intake:
         if self._ends is None:
             self._ends = source.end_offsets()
         self._note_finished()
-        reached = source.ends_reached
-        mine = source.assignment
-        delivered = all(reached.get(part, -1) >= end for part, end in self._ends.items() if part in mine)
+        mine, reached = source.assignment, source.ends_reached
+        # The end is also met where the last offsets are no messages (transaction marks), so both are asked.
+        delivered = all(
+            max(self.offsets.arrived(partition), reached.get(partition, -1)) >= end
+            for partition, end in self._ends.items()
+            if partition in mine
+        )
         return delivered and self.offsets.unfinished == 0
 
     def finish_up(self, source: Source) -> None:
@@ -203,7 +207,7 @@ class Intake:
             self._hand_over(works)
 
     def _read(self, message: Message, ruleset: Ruleset, now: float) -> list[Work] | None:
-        """The work in a message; None when it needs none. Poison is buried here."""
+        """The work in a message; None when it needs none. Poison is buried here. The hot path of the process."""
         partition = (message.topic, message.partition)
         progress = self.offsets.progress(partition)
         incidents = decode(self._form, message)
@@ -212,9 +216,9 @@ class Intake:
             self._tally.dead_letters += 1
             self._bury(Taken(message, self.offsets.epoch(partition), 1), incidents)
             return None
-        self._tally.incidents += len(incidents)
         found = []
         for incident in incidents:
+            self._tally.incidents += 1
             matches = ruleset.conditions.match(incident, now)
             if matches or self._known(incident.id):
                 found.append((incident, tuple(matches)))

@@ -14,6 +14,7 @@ from automation_consumer.clock import SystemClock
 from automation_consumer.errors import StoreError
 from automation_consumer.model.run import ENDED, OPEN, Phase, Run, RunStatus
 from automation_consumer.store.journal import RunFilter
+from automation_consumer.store.memory import MemoryJournal
 from automation_consumer.store.sqlite import SqliteJournal, SqliteReader
 
 
@@ -48,7 +49,16 @@ def path(tmp_path):
 
 @pytest.fixture
 async def journal(path):
+    """The journal that a file outlives; `SqliteReader` looks into it."""
     journal = SqliteJournal(path, SystemClock())
+    yield journal
+    journal.close()
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+async def any_journal(request, path):
+    """Every journal there is."""
+    journal = SqliteJournal(path, SystemClock()) if request.param == "sqlite" else MemoryJournal()
     yield journal
     journal.close()
 
@@ -79,14 +89,14 @@ async def test_a_final_state_is_never_overwritten(journal, path, final):
     reader.close()
 
 
-async def test_changing_a_run_that_is_not_there_says_so(journal):
-    assert not await journal.change("nobody", RunStatus.FAILED, 1.0)
+async def test_changing_a_run_that_is_not_there_says_so(any_journal):
+    assert not await any_journal.change("nobody", RunStatus.FAILED, 1.0)
 
 
-async def test_what_identifies_a_run_cannot_be_changed(journal):
-    await journal.open(a_run())
+async def test_what_identifies_a_run_cannot_be_changed(any_journal):
+    await any_journal.open(a_run())
     with pytest.raises(StoreError, match="incident_id"):
-        await journal.change("r1", RunStatus.WAITING, 1.0, incident_id="other")
+        await any_journal.change("r1", RunStatus.WAITING, 1.0, incident_id="other")
 
 
 @pytest.mark.parametrize("status", sorted(OPEN))
@@ -104,16 +114,16 @@ async def test_open_runs_are_found_after_a_restart(path, status):
     journal.close()
 
 
-async def test_a_new_activation_leaves_earlier_runs_behind_but_not_open_ones(journal):
-    await journal.open(a_run("done"))
-    await journal.change("done", RunStatus.SUCCEEDED, 1.0)
-    await journal.open(a_run("open"))
-    await journal.note_activity("INC-1", True)  # it was active all along
-    assert len(await journal.live_runs("INC-1")) == 2
-    await journal.note_activity("INC-1", False)
-    assert len(await journal.live_runs("INC-1")) == 2
-    await journal.note_activity("INC-1", True)
-    assert [run.id for run in await journal.live_runs("INC-1")] == ["open"]
+async def test_a_new_activation_leaves_earlier_runs_behind_but_not_open_ones(any_journal):
+    await any_journal.open(a_run("done"))
+    await any_journal.change("done", RunStatus.SUCCEEDED, 1.0)
+    await any_journal.open(a_run("open"))
+    await any_journal.note_activity("INC-1", True)  # it was active all along
+    assert len(await any_journal.live_runs("INC-1")) == 2
+    await any_journal.note_activity("INC-1", False)
+    assert len(await any_journal.live_runs("INC-1")) == 2
+    await any_journal.note_activity("INC-1", True)
+    assert [run.id for run in await any_journal.live_runs("INC-1")] == ["open"]
 
 
 async def test_inactivity_is_remembered_across_a_restart(path):
@@ -128,15 +138,41 @@ async def test_inactivity_is_remembered_across_a_restart(path):
     journal.close()
 
 
-async def test_last_success_is_of_that_action_and_target(journal):
+async def test_last_success_is_of_that_action_and_target(any_journal):
     for number, (target, status) in enumerate(
         [("web1", RunStatus.SUCCEEDED), ("web1", RunStatus.FAILED), ("web2", RunStatus.SUCCEEDED)]
     ):
-        await journal.open(a_run(f"r{number}", target=target))
-        await journal.change(f"r{number}", status, 1.0, ended_at=100.0 + number)
-    assert await journal.last_success("rerun", "web1") == 100.0
-    assert await journal.last_success("rerun", "web3") is None
-    assert await journal.last_success("other", "web1") is None
+        await any_journal.open(a_run(f"r{number}", target=target))
+        await any_journal.change(f"r{number}", status, 1.0, ended_at=100.0 + number)
+    assert await any_journal.last_success("rerun", "web1") == 100.0
+    assert await any_journal.last_success("rerun", "web3") is None
+    assert await any_journal.last_success("other", "web1") is None
+
+
+async def test_what_is_opened_twice_is_what_was_opened_first(any_journal):
+    run = await any_journal.open(a_run())
+    await any_journal.change("r1", RunStatus.RETRYING, 101.0, "busy", next_at=105.0)
+    again = await any_journal.open(a_run(params={"host": "other"}))
+    assert again == msgspec.structs.replace(run, status=RunStatus.RETRYING, next_at=105.0)
+    assert await any_journal.open_runs() == [again]
+    assert any_journal.knows("INC-1")
+    assert not any_journal.knows("INC-2")
+
+
+async def test_no_journal_overwrites_a_final_state(any_journal):
+    await any_journal.open(a_run())
+    assert await any_journal.change("r1", RunStatus.UNKNOWN, 101.0, ended_at=101.0)
+    assert not await any_journal.change("r1", RunStatus.SUCCEEDED, 102.0, ended_at=102.0)
+    [run] = await any_journal.live_runs("INC-1")
+    assert (run.status, run.ended_at) == (RunStatus.UNKNOWN, 101.0)
+    assert await any_journal.open_runs() == []
+
+
+async def test_live_runs_come_oldest_first(any_journal):
+    for number in (3, 1, 2):
+        await any_journal.open(a_run(f"r{number}", created_at=float(number)))
+    assert [run.id for run in await any_journal.live_runs("INC-1")] == ["r1", "r2", "r3"]
+    assert [run.id for run in await any_journal.open_runs()] == ["r1", "r2", "r3"]
 
 
 async def test_concurrent_writes_share_transactions_and_all_land(path):

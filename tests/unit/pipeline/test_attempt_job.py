@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from tests.unit.pipeline.acting import DONE, Job, Started
 
-from automation_consumer.errors import EffectUnknownError, LookupImpossibleError, PermanentError, TemporaryError
+from automation_consumer.errors import (
+    EffectUnknownError,
+    LookupImpossibleError,
+    PermanentError,
+    TemporaryError,
+)
 from automation_consumer.model.outcome import Outcome
 from automation_consumer.model.run import RunStatus
 from automation_consumer.testing import FakeClock, run_action
-from tests.unit.pipeline.acting import DONE, Job, Started
 
 
 def statuses(ran) -> list[str]:
@@ -37,7 +42,7 @@ async def test_a_job_that_failed_fails_the_run():
 
 async def test_a_job_that_failed_is_started_anew_with_a_new_marker_if_retries_were_asked_for():
     job = Job(Outcome.failure("red"), DONE)
-    ran = await run_action(job, {"retry_count": 1})
+    ran = await run_action(job, {"retry_count": 1, "retry_delay": 1})
     assert ran.run.status is RunStatus.SUCCEEDED
     assert job.started == [f"{ran.run.id}-1", f"{ran.run.id}-2"]
     assert statuses(ran) == ["running", "waiting", "retrying", "running", "waiting", "succeeded"]
@@ -45,7 +50,7 @@ async def test_a_job_that_failed_is_started_anew_with_a_new_marker_if_retries_we
 
 async def test_a_lost_answer_is_looked_up_and_the_job_adopted():
     job = Job(submits=(Started(EffectUnknownError("connection reset")),))
-    ran = await run_action(job, {"retry_count": 3})
+    ran = await run_action(job, {"retry_count": 3, "retry_delay": 1})
     assert ran.run.status is RunStatus.SUCCEEDED
     assert len(job.started) == 1
     assert job.polled == ["job-1"]
@@ -54,7 +59,7 @@ async def test_a_lost_answer_is_looked_up_and_the_job_adopted():
 
 async def test_a_lost_request_is_repeated_once_the_look_up_found_nothing():
     job = Job(submits=(EffectUnknownError("connection reset"),))
-    ran = await run_action(job, {"retry_count": 1})
+    ran = await run_action(job, {"retry_count": 1, "retry_delay": 1})
     assert ran.run.status is RunStatus.SUCCEEDED
     assert job.looked_up == [f"{ran.run.id}-1"]
     assert len(job.started) == 1
@@ -70,7 +75,7 @@ async def test_the_look_up_waits_as_long_as_a_job_may_still_appear():
     clock = FakeClock(auto=True)
     began = clock.now()
     job = Job(submits=(Started(EffectUnknownError("timed out")),), finds=(None, None, None), settle_s=10)
-    ran = await run_action(job, {"retry_count": 1}, clock=clock)
+    ran = await run_action(job, {"retry_count": 1, "retry_delay": 1}, clock=clock)
     assert ran.run.status is RunStatus.SUCCEEDED
     assert len(job.started) == 1
     assert len(job.looked_up) == 4
@@ -90,22 +95,24 @@ async def test_a_look_up_that_is_down_for_a_moment_is_asked_again():
 
 
 async def test_a_look_up_that_stays_down_leaves_the_effect_unknown():
-    job = Job(submits=(EffectUnknownError("timed out"),), finds=tuple(TemporaryError("busy") for _ in range(1000)))
-    ran = await run_action(job, {"retry_count": 5})
+    job = Job(
+        submits=(EffectUnknownError("timed out"),), finds=tuple(TemporaryError("busy") for _ in range(1000))
+    )
+    ran = await run_action(job, {"retry_count": 5, "retry_delay": 1})
     assert ran.run.status is RunStatus.UNKNOWN
     assert job.started == []
 
 
 async def test_a_system_that_cannot_be_asked_leaves_the_effect_unknown():
     job = Job(submits=(EffectUnknownError("timed out"),), finds=(LookupImpossibleError("no such API"),))
-    ran = await run_action(job, {"retry_count": 5})
+    ran = await run_action(job, {"retry_count": 5, "retry_delay": 1})
     assert (ran.run.status, ran.run.reason) == (RunStatus.UNKNOWN, "no such API")
     assert job.started == []
 
 
 async def test_a_submit_that_did_nothing_is_retried():
     job = Job(submits=(TemporaryError("503"),))
-    ran = await run_action(job, {"retry_count": 1})
+    ran = await run_action(job, {"retry_count": 1, "retry_delay": 1})
     assert ran.run.status is RunStatus.SUCCEEDED
     assert job.looked_up == []
     assert job.started == [f"{ran.run.id}-2"]
@@ -130,7 +137,7 @@ async def test_a_poll_that_fails_for_a_moment_lets_the_job_go_on():
 
 async def test_a_job_that_cannot_be_followed_any_more_ends_unknown():
     job = Job(PermanentError("403"))
-    ran = await run_action(job, {"retry_count": 3})
+    ran = await run_action(job, {"retry_count": 3, "retry_delay": 1})
     assert ran.run.status is RunStatus.UNKNOWN
     assert "job job-1 runs, but cannot be followed: 403" in ran.run.reason
     assert len(job.started) == 1

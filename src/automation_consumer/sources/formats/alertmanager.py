@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -81,8 +80,8 @@ def incident(group: GroupShape, name: str, ident: str) -> Incident:
     return Incident(
         id=ident,
         format=name,
-        load_alerts=Lazy(partial(_alerts, alerts, name)),
-        load_tags=Lazy(partial(_group_tags, group)),
+        load_alerts=Lazy(_alerts, alerts, name),
+        load_tags=Lazy(_group_tags, group),
         alert_count=len(alerts),
         status=group.status,
         active=None if group.status is None else group.status == FIRING,

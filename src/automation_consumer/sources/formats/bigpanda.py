@@ -6,7 +6,6 @@ message has none, they are those of the first alert. What the shape of an alert 
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import chain
 from typing import Any, Final
 
@@ -22,6 +21,9 @@ _OBJECTS: Final = frozenset({dict})
 
 
 _Tags = list[Any] | dict[str, Any] | None
+
+
+_TEXTS = frozenset({str})
 
 
 class _Alert(msgspec.Struct, gc=False):
@@ -78,8 +80,8 @@ def read(document: Any) -> Incident:
     return Incident(
         identity(raw.id, "id"),
         NAME,
-        Lazy(partial(_alerts, alerts)),
-        Lazy(partial(_tags, own_tags)),
+        Lazy(_alerts, alerts),
+        Lazy(_tags, own_tags),
         len(alerts),
         raw.status,
         raw.active if raw.active is not None else _active(raw),
@@ -147,6 +149,12 @@ def _tags(raw: _Tags) -> Tags:
     """The tags, by either of the two shapes' names. A tag whose name is not a text is left out."""
     if isinstance(raw, dict):
         return tags.collect(raw.items())
+    try:  # as it is nearly always: names and values, each name once, and then a dict is made in one go
+        named = {tag["name"]: tag["value"] for tag in raw or ()}
+    except (KeyError, TypeError):
+        named = {}
+    if len(named) == len(raw or ()) and None not in named.values() and _TEXTS.issuperset(map(type, named)):
+        return named
     return tags.collect(
         (tag["name"], tag.get("value")) if "name" in tag else (tag.get("tag_id"), tag.get("tag_value"))
         for tag in raw or ()

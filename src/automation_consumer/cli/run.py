@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import Annotated
 
@@ -76,5 +77,9 @@ def run(
             f"{facts['incidents']} incidents, {facts['matched']} matched, runs: {runs}, "
             f"{facts['dead_letters']} dead letters, in {facts['handling_s']:.3f} s"
         )
-    if once and (tally.runs[RunStatus.FAILED] or tally.runs[RunStatus.UNKNOWN]):
-        raise typer.Exit(1)
+    failed = int(once and bool(tally.runs[RunStatus.FAILED] or tally.runs[RunStatus.UNKNOWN]))
+    if tally.cut_off:  # a blocking call still runs in a thread, and Python would wait for it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(failed)
+    raise typer.Exit(failed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -51,6 +52,8 @@ class Attempts:
         params: Params,
         run: Run,
         context: Callable[[Run], ActionContext],
+        *,
+        has_slot: bool = False,
     ) -> None:
         self._engine = engine
         self._action = action
@@ -58,6 +61,7 @@ class Attempts:
         self._params = params
         self.run = run  # as far as it has come
         self._context = context
+        self._has_slot = has_slot  # the action that runs this one holds it for both
         self._written = False  # whether the journal has this run
         self._resumed: Run | None = None  # what the journal had, until the first attempt has taken it up
 
@@ -108,7 +112,7 @@ class Attempts:
     def _delay_s(self, state: RetryCallState) -> float:
         """Exponential with jitter; the system's own Retry-After wins when it is longer."""
         first = self._options.retry_delay
-        own: float = wait_exponential_jitter(initial=first, max=RETRY_DELAY_MAX_S, jitter=first / 4)(state)
+        own: float = wait_exponential_jitter(multiplier=first, max=RETRY_DELAY_MAX_S, jitter=first / 4)(state)
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after_s if isinstance(error, TemporaryError) else None
         return min(max(own, asked or 0.0), RETRY_DELAY_MAX_S)
@@ -148,7 +152,7 @@ class Attempts:
     async def _acting(self, method: Callable[..., Any], *args: Any) -> Any:
         """Take a slot, write the intent, act. A call that our own rate limit holds back waits its turn without a slot."""
         while True:
-            async with self._engine.dispatcher.slots:
+            async with nullcontext() if self._has_slot else self._engine.dispatcher.slots:
                 self._engine.pauses.refuse_when_parking()
                 await self._write_intent()
                 try:

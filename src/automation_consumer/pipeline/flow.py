@@ -147,7 +147,7 @@ class Flow:
                     self._runner, work.taken.message, work.ruleset, match, history, self._dry_run
                 )
                 self._note(match.condition, work, await handling.run())
-            if history.left_open(work.taken.message):
+            if not self._dry_run and history.left_open(work.taken.message):
                 now = History(await self._journal.live_runs(incident.id))
                 await self._runner.settle(now.left_open(work.taken.message))
         except (ParkedError, StoreError):
@@ -167,7 +167,8 @@ class Flow:
     async def _history(self, incident_id: str, active: bool) -> History:
         if not self._journal.knows(incident_id):
             return History()
-        await self._journal.note_activity(incident_id, active)
+        if not self._dry_run:
+            await self._journal.note_activity(incident_id, active)
         return History(await self._journal.live_runs(incident_id))
 
     def _note(self, condition: str, work: Work, result: ConditionResult) -> None:

@@ -21,8 +21,8 @@ class ConditionResult(StrEnum):
     """How a condition went for one message."""
 
     SUCCEEDED = "succeeded"  # all alerts, and what came after them
-    PARTIAL = "partial"  # some of it
-    FAILED = "failed"  # none of it
+    PARTIAL = "partial"  # some alerts, or all of them but not what came after
+    FAILED = "failed"  # no alert
     STOPPED = "stopped"  # a check said no; nothing has acted
 
 
@@ -48,7 +48,7 @@ class Handling:
             return ConditionResult.STOPPED
         alerts_ok = await self._alerts() if condition.alert_actions else []
         incident_ok = await self._sequence(Phase.INCIDENT, condition.incident_actions)
-        result = _result(alerts_ok, incident_ok, bool(condition.incident_actions))
+        result = _result(alerts_ok, incident_ok)
         if result is ConditionResult.SUCCEEDED:
             await self._sequence(Phase.ON_SUCCESS, condition.on_success)
         else:
@@ -108,9 +108,7 @@ class Handling:
         )
 
 
-def _result(alerts_ok: list[bool], incident_ok: bool, has_incident_actions: bool) -> ConditionResult:
+def _result(alerts_ok: list[bool], incident_ok: bool) -> ConditionResult:
     if all(alerts_ok) and incident_ok:
         return ConditionResult.SUCCEEDED
-    if any(alerts_ok) or (incident_ok and has_incident_actions):
-        return ConditionResult.PARTIAL
-    return ConditionResult.FAILED
+    return ConditionResult.PARTIAL if any(alerts_ok) else ConditionResult.FAILED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -76,6 +76,7 @@ class Intake:
         self._tally = tally
         self._source: Source | None = None
         self._finished: deque[Taken] = deque()  # appended to by the event loop
+        self._in_hand: Counter[str] = Counter()  # incidents by the messages of theirs that are not finished
         self.offsets = Offsets()
         self._ends: dict[Partition, int] | None = None
         self.paused = False
@@ -175,6 +176,10 @@ class Intake:
         while self._finished:
             taken = self._finished.popleft()
             message = taken.message
+            for incident_id in taken.incidents:
+                self._in_hand[incident_id] -= 1
+                if not self._in_hand[incident_id]:
+                    del self._in_hand[incident_id]
             self.offsets.finish((message.topic, message.partition), taken.epoch, message.offset)
 
     def _keep_pressure(self, source: Source, room: int) -> None:
@@ -220,13 +225,15 @@ class Intake:
         for incident in incidents:
             self._tally.incidents += 1
             matches = ruleset.conditions.match(incident, now)
-            if matches or self._known(incident.id):
+            if matches or incident.id in self._in_hand or self._known(incident.id):
                 found.append((incident, tuple(matches)))
         if not found:
             progress.skip(message.offset)
             return None
         progress.take(message.offset)
-        taken = Taken(message, self.offsets.epoch(partition), len(found))
+        ids = tuple(incident.id for incident, _ in found)
+        self._in_hand.update(ids)
+        taken = Taken(message, self.offsets.epoch(partition), len(found), ids)
         return [Work(taken, incident, matches, ruleset) for incident, matches in found]
 
     def _commit(self, source: Source) -> None:

@@ -61,6 +61,8 @@ class Plan:
     position: str  # the action's place in its list: the same action may stand there twice
     history: History
     dry_run: bool = False
+    ancestors: tuple[str, ...] = ()  # the actions that run this one, outermost first
+    held_locks: frozenset[str] = frozenset()  # what those hold
 
     @property
     def action(self) -> str:
@@ -154,9 +156,15 @@ class Plan:
             now=now,
         )
 
-    def nested(self, prepared: PreparedAction) -> Plan:
-        """The plan of an action that this one runs."""
-        return replace(self, prepared=prepared, position=f"{self.position}/{self.action}")
+    def nested(self, prepared: PreparedAction, call: str, history: History) -> Plan:
+        """The plan of an action that this one runs; `call` tells its calls apart."""
+        return replace(
+            self,
+            prepared=prepared,
+            position=f"{self.position}/{self.action}#{call}",
+            history=history,
+            ancestors=(*self.ancestors, self.action),
+        )
 
     def labels(self) -> Mapping[str, str]:
         """What every log line of this run carries."""

@@ -83,7 +83,7 @@ class Recorder:
             run.id,
             RunStatus.WAITING,
             self._clock.now(),
-            detail,
+            self._text(detail),
             handle=msgspec.to_builtins(handle),
             url=handle.url,
             deadline_at=deadline_at,
@@ -99,9 +99,9 @@ class Recorder:
         now = self._clock.now()
         fields: dict[str, Any] = {"ended_at": now, "next_at": None, "reason": self._text(outcome.message)}
         if outcome.url is not None:
-            fields["url"] = outcome.url
+            fields["url"] = self._text(outcome.url)
         if outcome.output is not None:
-            fields["output"] = self._mask(outcome.output)[-OUTPUT_TAIL:]
+            fields["output"] = _printable(self._mask(outcome.output))[-OUTPUT_TAIL:]
         if outcome.data:
             fields["data"] = self._masked(outcome.data)
         landed = await self.journal.change(run.id, status, now, fields["reason"], **fields)
@@ -110,13 +110,18 @@ class Recorder:
         return landed
 
     def _text(self, text: str) -> str:
-        return self._mask(text)[:REASON_LENGTH]
+        return _printable(self._mask(text))[:REASON_LENGTH]
 
     def _masked(self, value: Any) -> Any:
         if isinstance(value, str):
-            return self._mask(value)
+            return _printable(self._mask(value))
         if isinstance(value, dict):
             return {str(key): self._masked(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self._masked(item) for item in value]
         return value
+
+
+def _printable(text: str) -> str:
+    """Without lone surrogates, which neither the journal nor a log can hold."""
+    return text.encode("utf-8", "replace").decode()

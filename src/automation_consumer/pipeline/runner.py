@@ -6,12 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import msgspec
 
 from automation_consumer.config.settings import CommonOptions
-from automation_consumer.errors import AutomationError, PermanentError, TemplateError
+from automation_consumer.errors import AutomationError, PermanentError, SecretError, TemplateError
 from automation_consumer.logs import bind, get_logger
 from automation_consumer.model.outcome import Outcome
 from automation_consumer.model.run import Run, RunStatus
@@ -118,10 +119,14 @@ class Runner:
                     return await self._denied(plan, verdict)
             params, shown = parameters(plan, self._engine.secret)
             lock = None if plan.prepared.lock is None else self._text_of_lock(plan)
-        except TemplateError as error:
+        except (TemplateError, SecretError) as error:
             return await self._not_renderable(plan, existing, str(error))
         if self._engine.dry_run:
             return await self._preview(plan, params, shown)
+        if lock is not None and lock in plan.held_locks:
+            lock = None  # the action that runs this one holds it
+        elif lock is not None:
+            plan = replace(plan, held_locks=plan.held_locks | {lock})
         attempts = self.attempts(plan, params, shown)
         async with self._engine.locks.hold(lock):
             if existing is not None:
@@ -163,8 +168,8 @@ class Runner:
 
     async def _preview(self, plan: Plan, params: Params, shown: dict[str, Any]) -> Result:
         row = self._engine.recorder.row(plan, shown, RunStatus.PREVIEWED)
-        ctx = self.context(plan, row)
         try:
+            ctx = self.context(plan, row)
             text = await guarded(
                 self._engine.dispatcher.invoke(plan.prepared.action.preview, ctx, params),
                 plan.prepared.action,
@@ -191,6 +196,7 @@ class Runner:
             params,
             row,
             lambda run: self.context(plan, run),
+            has_slot=bool(plan.ancestors),
         )
 
     def context(self, plan: Plan, run: Run) -> ActionContext:
@@ -198,8 +204,10 @@ class Runner:
         connections = plan.ruleset.connections(self._engine.secret)
         name = plan.prepared.spec.common.connection or plan.prepared.action.connection
 
+        calls = count(1)
+
         async def run_action(action: str) -> Outcome:
-            return await self._nested(plan, action)
+            return await self._nested(plan, action, next(calls), run.attempt)
 
         return ActionContext(
             run_key=run.marker,
@@ -219,11 +227,23 @@ class Runner:
             clock=self._engine.clock,
         )
 
-    async def _nested(self, parent: Plan, action: str) -> Outcome:
-        """An action that another one runs: the same gate, a run of its own in the journal."""
-        if action == parent.action:
-            raise PermanentError(f"action {action!r} runs itself")
-        plan = parent.nested(parent.ruleset.action(action))
+    async def _nested(self, parent: Plan, action: str, call: int, attempt: int) -> Outcome:
+        """An action that another one runs: the same gate, a run of its own in the journal, under its parent's slot and locks.
+
+        After a restart or in a further attempt of the parent, what has succeeded answers from the journal.
+        """
+        line = (*parent.ancestors, parent.action)
+        if action in line:
+            raise PermanentError(f"action {action!r} runs itself", hint=" → ".join((*line, action)))
+        history = History(await self._engine.recorder.journal.live_runs(parent.incident.id))
+        plan = parent.nested(parent.ruleset.action(action), str(call), history)
+        existing = history.same(plan.run_id)
+        if (
+            existing is not None
+            and existing.status in (RunStatus.FAILED, RunStatus.CANCELLED)
+            and attempt > 1
+        ):
+            plan = parent.nested(plan.prepared, f"{call}.{attempt}", history)
         result = await self.run(plan)
         return Outcome(
             result.ok, result.message, data={"run_id": result.run_id, "status": str(result.status)}

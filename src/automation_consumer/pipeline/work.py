@@ -18,6 +18,8 @@ class Taken:
     message: Message
     epoch: int
     left: int
+    incidents: tuple[str, ...] = ()
+    """The ids of its incidents: while it is in hand, what is told of them later must not be overlooked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Tally:
     dead_letters: int = 0
     conditions: Counter[str] = field(default_factory=Counter)
     runs: Counter[str] = field(default_factory=Counter)
+    cut_off: bool = False
+    """Whether the stop left a call behind that had not ended."""
     first_message_at: float | None = None
     last_commit_at: float | None = None
 

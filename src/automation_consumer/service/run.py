@@ -116,11 +116,12 @@ async def _run(
     )
     with _signals(stop):
         await _first(stop.wait(), flow.caught_up.wait(), asyncio.shield(flow.failed))
-    if flow.caught_up.is_set():
-        await recovery.idle()
-    limit_s = options.drain_timeout_s
-    clean = await flow.stop(ruleset.config.settings.service.drain_timeout if limit_s is None else limit_s)
-    await recovery.idle()
+        if flow.caught_up.is_set():
+            await recovery.idle()
+        limit_s = options.drain_timeout_s
+        clean = await flow.stop(ruleset.config.settings.service.drain_timeout if limit_s is None else limit_s)
+        await recovery.stop()
+    service.tally.cut_off = not clean
     _log.info("stopped%s", "" if clean else ", some actions were cut off", event="service.stopped")
     if flow.failed.done():
         error = flow.failed.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import Any
 
@@ -25,8 +26,15 @@ INSERT = (
 def to_column(name: str, value: Any) -> Any:
     """A field's value as SQLite takes it."""
     if name in JSON_COLUMNS:
-        return None if value is None else orjson.dumps(value, default=str).decode()
+        return None if value is None else _json(value)
     return value
+
+
+def _json(value: Any) -> str:
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # lone surrogates, integers beyond 64 bits
+        return json.dumps(value, default=str)
 
 
 def to_row(run: Run) -> tuple[Any, ...]:
@@ -37,7 +45,7 @@ def from_row(row: sqlite3.Row | tuple[Any, ...]) -> Run:
     values = dict(zip(COLUMNS, row, strict=True))
     for name in JSON_COLUMNS:
         if values[name] is not None:
-            values[name] = orjson.loads(values[name])
+            values[name] = json.loads(values[name])
     values["status"] = RunStatus(values["status"])
     values["phase"] = Phase(values["phase"])
     return Run(**values)

@@ -15,6 +15,8 @@ from automation_consumer.errors import StoreError
 T = TypeVar("T")
 Operation = Callable[[sqlite3.Connection], Any]
 
+_UNWRITABLE = (TypeError, ValueError, OverflowError)  # a value that SQLite or JSON does not take
+
 BATCH = 512  # operations in one transaction at most
 
 
@@ -74,7 +76,7 @@ class GroupWriter:
         started = self._clock.monotonic()
         try:
             results = self._transaction(batch)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, *_UNWRITABLE) as error:
             if len(batch) > 1:  # one bad operation must not fail its neighbours
                 for item in batch:
                     self._commit([item])
@@ -89,7 +91,7 @@ class GroupWriter:
         try:
             results = [item.operation(self._connection) for item in batch]
             self._connection.execute("COMMIT")
-        except sqlite3.Error:
+        except (sqlite3.Error, *_UNWRITABLE):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise

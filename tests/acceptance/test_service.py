@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import threading
 import time
@@ -146,6 +147,36 @@ def test_a_call_that_was_cut_off_is_unknown_and_not_repeated_blindly(make_pod: M
     assert [run.status for run in pod.runs(phase=Phase.ON_FAILURE)] == [RunStatus.SUCCEEDED]
     assert len(desk.calls) == 1
     assert pod.committed() == {0: 1}
+
+
+def test_a_stop_does_not_wait_longer_than_it_may(make_pod: MakePod, desk: Desk):
+    desk.answer = lambda what: Reply(delay_s=None)
+    pod: Pod = make_pod(calling(desk))
+    pod.publish(incident(1, alerts=1))
+    process = pod.start("--drain-timeout", "500ms")
+    pod.until(lambda: len(desk.calls) == 1, "a call that gets no answer")
+    assert pod.terminate(process, within_s=10).code == 0
+    assert [run.status for run in pod.runs()] == [RunStatus.RUNNING]
+
+
+def test_a_second_signal_ends_the_process_at_once(make_pod: MakePod, desk: Desk):
+    desk.answer = lambda what: Reply(delay_s=None)
+    pod: Pod = make_pod(calling(desk))
+    pod.publish(incident(1, alerts=1))
+    process = pod.start()
+    pod.until(lambda: len(desk.calls) == 1, "a call that gets no answer")
+    process.send_signal(signal.SIGTERM)
+    pod.until(lambda: "service.stopping" in pod.said, "the first signal to be heard")
+    assert pod.terminate(process, within_s=10).code == 130
+
+
+def test_an_incident_that_was_resolved_and_came_back_in_one_burst_runs_again(
+    make_pod: MakePod, server: ScrewdriverStandin
+):
+    pod: Pod = make_pod(screwdriver(server))
+    pod.publish(incident(1), resolved(1), incident(1))
+    assert pod.once().code == 0
+    assert len(started(server)) == 8
 
 
 # --- coming again --------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Measures the numbers of docs/performance.md: `python -m benchmarks [NAME...]`."""

@@ -266,5 +266,5 @@ def _finish(producer: Producer, timeout_s: float) -> int:
     if left:
         log.warning("%d messages were not delivered to Kafka", left, event="kafka.undelivered", count=left)
         producer.purge()
-        producer.flush(1.0)  # serves the reports of what was purged
+        producer.flush(5.0)  # serves the reports of what was purged
     return left

@@ -341,7 +341,7 @@ class KafkaSourceSuite:
         assert sorted(one.numbers() + two.numbers()) == list(range(300))
 
     def test_it_belongs_to_one_thread(self, broker: Broker, reader: MakeReader, group: str) -> None:
-        mine = reader(broker.topic(1), group)
+        mine = reader(broker.topic(1), group).joined(1)
         refused: list[str] = []
 
         def elsewhere() -> None:
@@ -356,7 +356,7 @@ class KafkaSourceSuite:
         assert len(refused) == 3
 
     def test_a_closed_source_says_so(self, broker: Broker, reader: MakeReader, group: str) -> None:
-        mine = reader(broker.topic(1), group)
+        mine = reader(broker.topic(1), group).joined(1)
         mine.source.close()
         mine.source.close()
         with pytest.raises(UsageError, match="closed"):

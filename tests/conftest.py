@@ -8,10 +8,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
+from hypothesis import HealthCheck, settings
 
 from automation_consumer.sources.kafka.embedded import EmbeddedBroker
 
 MakeTopic = Callable[..., str]
+
+# How long an example takes says something of the machine, nothing of the code.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 
 @pytest.fixture(autouse=True)

@@ -437,7 +437,7 @@ def test_a_failed_run_makes_once_end_with_1(make_pod: MakePod, server: Screwdriv
 
     assert ended.code == 1
     assert ended.facts["runs"] == {"failed": 4, "succeeded": 1}
-    assert ended.facts["conditions"]["partial"] == 1
+    assert ended.facts["conditions"]["failed"] == 1
 
 
 def test_an_invalid_configuration_ends_with_1_and_says_all_that_is_wrong(

@@ -214,7 +214,9 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), ma
         text != "<<" and "${" not in text and not text.startswith(tuple("+-.0123456789"))
     )  # YAML 1.1 differs
 )
-KEYS = st.text("abcdefghij_.-", min_size=1, max_size=6).filter(lambda text: yaml.safe_load(text) == text)
+KEYS = st.text("abcdefghij_.-", min_size=1, max_size=6).filter(
+    lambda text: text[0] not in ".-" and yaml.safe_load(text) == text
+)
 LEAVES = st.none() | st.booleans() | st.integers(-(10**12), 10**12) | TEXT
 TREES = st.recursive(
     LEAVES,

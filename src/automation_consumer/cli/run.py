@@ -18,6 +18,7 @@ from automation_consumer.cli.options import (
     print_json,
 )
 from automation_consumer.config.problems import Severity
+from automation_consumer.config.secrets import learn_all
 from automation_consumer.logs import setup
 from automation_consumer.model.run import RunStatus
 from automation_consumer.plugin.params import parse_duration
@@ -61,6 +62,7 @@ def run(
             print(problem, file=sys.stderr)
     ruleset = found.need()
     secrets = secret_store(ruleset.config)
+    learn_all(ruleset.config, ruleset.registry, secrets)
     service = ruleset.config.settings.service
     setup(service.log_format, service.log_level, secrets.masker.mask)
     stream = sys.stderr if output is Output.JSON else sys.stdout

@@ -100,6 +100,13 @@ def missing_secrets(
     return problems
 
 
+def learn_all(config: Config, registry: Registry, store: SecretStore) -> None:
+    """Read every secret that the config names, so that its value is masked from the first line on. Missing ones are left out."""
+    for name in {name for _, name in _all_names(config, registry)}:
+        if store.has(name):
+            store.get(name)
+
+
 def _missing(
     config: Config, store: SecretStore, path: tuple[str | int, ...], name: str, where: Where | None
 ) -> Problem:

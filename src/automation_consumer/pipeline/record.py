@@ -56,7 +56,7 @@ class Recorder:
             partition=plan.message.partition,
             offset=plan.message.offset,
             created_at=self._clock.now(),
-            params=params,
+            params=self._masked(params),
             reason=self._text(reason),
         )
 
@@ -116,7 +116,7 @@ class Recorder:
         if isinstance(value, str):
             return _printable(self._mask(value))
         if isinstance(value, dict):
-            return {str(key): self._masked(item) for key, item in value.items()}
+            return {self._masked(str(key)): self._masked(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self._masked(item) for item in value]
         return value

@@ -17,6 +17,7 @@ from automation_consumer.cli.options import (
     checked,
     config_path,
     print_json,
+    visible,
 )
 from automation_consumer.errors import UsageError
 from automation_consumer.service.explanation import explain_message
@@ -49,7 +50,10 @@ def explain(
 def _show(console: Console, document: dict[str, Any]) -> None:
     incident = document["incident"]
     console.print(
-        Text(f"incident {incident['id']}: {incident['status']}, {incident['alert_count']} alerts", "bold")
+        Text(
+            f"incident {visible(incident['id'])}: {visible(str(incident['status']))}, {incident['alert_count']} alerts",
+            "bold",
+        )
     )
     for condition in document["conditions"]:
         _condition(console, condition)
@@ -74,7 +78,7 @@ def _condition(console: Console, condition: dict[str, Any]) -> None:
     for alert in condition["alerts"]:
         if alert["clauses"]:
             mark, style = MARKS[alert["result"]]
-            console.print(Text.assemble("  ", (f"{mark} ", style), f"alert {alert['alert']}"))
+            console.print(Text.assemble("  ", (f"{mark} ", style), f"alert {visible(alert['alert'])}"))
             _clauses(console, alert["clauses"], 4)
 
 
@@ -90,7 +94,7 @@ def _clauses(console: Console, clauses: list[dict[str, Any]], indent: int) -> No
 
 
 def _run(console: Console, run: dict[str, Any]) -> None:
-    about = f"alert {run['alert']}" if run["alert"] else "the incident"
+    about = f"alert {visible(run['alert'])}" if run["alert"] else "the incident"
     console.print(Text(f"  {run['phase']}: {run['action']} ({run['type']}) for {about}"))
     if run["error"]:
         console.print(Text(f"      cannot be rendered: {run['error']}", "red"))

@@ -44,3 +44,8 @@ def print_json(value: Any) -> None:
 def checked(path: Path, *, strict: bool = False) -> Checked:
     """The config with all of its problems; never raises for what the files say."""
     return check([path], Registry.installed(), os.environ, strict=strict)
+
+
+def visible(text: str) -> str:
+    """Text from outside with control characters shown, not obeyed: a terminal must not act on an incident's words."""
+    return "".join(c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode() for c in text)

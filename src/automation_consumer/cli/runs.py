@@ -13,7 +13,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automation_consumer.cli.options import ConfigOption, Output, OutputOption, config_path, print_json
+from automation_consumer.cli.options import (
+    ConfigOption,
+    Output,
+    OutputOption,
+    config_path,
+    print_json,
+    visible,
+)
 from automation_consumer.clock import iso
 from automation_consumer.config.load import load
 from automation_consumer.errors import UsageError
@@ -110,10 +117,10 @@ def _show(run: Run, changes: list[RunChange]) -> None:
     }
     for name, value in shown.items():
         if value is not None:
-            print(f"{name + ':':<12} {str(value).replace(chr(10), chr(10) + ' ' * 13)}")
+            print(f"{name + ':':<12} {visible(str(value)).replace(chr(10), chr(10) + ' ' * 13)}")
     print("changes:")
     for each in changes:
-        print(f"  {iso(each.at)}  {each.status:<10} {each.detail}".rstrip())
+        print(f"  {iso(each.at)}  {each.status:<10} {visible(each.detail)}".rstrip())
 
 
 def _table(found: list[Run], output: Output) -> None:
@@ -143,7 +150,7 @@ def _table(found: list[Run], output: Output) -> None:
         )
         # Text, not markup: ids and reasons may hold anything that an incident says.
         styles = ("", "", COLOURS.get(run.status, "yellow"), "", "", "", "", "")
-        table.add_row(*(Text(cell, style) for cell, style in zip(cells, styles, strict=True)))
+        table.add_row(*(Text(visible(cell), style) for cell, style in zip(cells, styles, strict=True)))
     console.print(table)
 
 

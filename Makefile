@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check format test-all bench docs clean
+.PHONY: help demo test check format test-all bench chaos chaos-short docs clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..." >&2; exit 1; }
@@ -39,6 +39,12 @@ test-all: $(STAMP) ## everything, with real servers (see tests/integration/READM
 
 bench: $(STAMP) ## measure, and write docs/performance.md
 	tests/integration/with-servers $(BIN)/python -m benchmarks
+
+chaos: $(STAMP) ## break things on purpose, for about two hours, and write docs/reliability.md
+	tests/integration/with-servers $(BIN)/python -m tests.chaos
+
+chaos-short: $(STAMP) ## the same in a few minutes
+	tests/integration/with-servers $(BIN)/python -m tests.chaos --short
 
 docs: $(STAMP) ## write the generated pages again
 	$(BIN)/python -m automation_consumer.cli.reference docs

@@ -19,6 +19,9 @@ NAMES = (
     "jobs_in_flight",
     "startup",
     "idle",
+    "burst",
+    "safety",
+    "replicas",
 )
 
 

@@ -30,6 +30,7 @@ from benchmarks.incidents import encode
 
 ROOT = Path(__file__).parent.parent
 MIB = 2**20
+PRODUCT = [sys.executable, "-m", "automation_consumer"]
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Bench:
 
 def command(*arguments: str | Path) -> list[str]:
     """The command line of the product."""
-    return [sys.executable, "-m", "automation_consumer", *map(str, arguments)]
+    return [*PRODUCT, *map(str, arguments)]
 
 
 def run_once(config: Path) -> dict[str, Any]:
@@ -142,12 +143,19 @@ def run_once(config: Path) -> dict[str, Any]:
 class Service:
     """`run` in its own process, until the block ends."""
 
-    def __init__(self, config: Path, environ: dict[str, str] | None = None) -> None:
-        self.log = config.parent / "service.log"
+    def __init__(
+        self,
+        config: Path,
+        environ: dict[str, str] | None = None,
+        *,
+        command: list[str] | None = None,
+        name: str = "service",
+    ) -> None:
+        self.log = config.parent / f"{name}.log"
         self._file = open(self.log, "wb")  # noqa: SIM115 - closed by __exit__
         self.started_at = time.monotonic()
         self._process = subprocess.Popen(
-            command("run", "-c", config),
+            [*(command or PRODUCT), "run", "-c", str(config)],
             stdout=subprocess.PIPE,
             stderr=self._file,
             env={**os.environ, **(environ or {})},
@@ -171,6 +179,10 @@ class Service:
             self._process.kill()
             self._process.wait()
         self._file.close()
+
+    @staticmethod
+    def now() -> float:
+        return time.monotonic()
 
     def ready(self) -> bool:
         try:

@@ -34,6 +34,11 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+def boottime() -> float:
+    """Seconds that never go back, are not set by anybody, and pass while the machine sleeps; for leases."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 def iso(epoch_s: float) -> str:
     """An instant as ISO 8601 in UTC with milliseconds, as logs and JSON outputs show it."""
     return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -55,6 +55,10 @@ class StoreError(AutomationError):
     """The journal cannot be read or written."""
 
 
+class FencedError(StoreError):
+    """Another process has taken this run over; whatever we wanted to write about it is void."""
+
+
 class PluginError(AutomationError):
     """An action type does not keep the plugin contract, or is not installed."""
 

@@ -27,6 +27,21 @@ class MessageResult(StrEnum):
     MATCHED = "matched"  # a condition took the incident
     UNMATCHED = "unmatched"  # an incident that no condition wanted
     POISON = "poison"  # can never become an incident
+    REMEMBERED = "remembered"  # came again after a restart or a rebalance, and had been finished before
+
+
+class ReloadResult(StrEnum):
+    """What became of a reload: the label `result` of `automation_config_reloads_total`."""
+
+    OK = "ok"  # the new configuration is in use
+    REFUSED = "refused"  # the last good one is kept
+
+
+class Stalled(StrEnum):
+    """What stood still: the label `what` of `automation_stalls_total`."""
+
+    LOOP = "loop"  # the event loop, which handles what matched
+    POLL = "poll"  # the thread that polls Kafka
 
 
 class Metrics:
@@ -46,11 +61,12 @@ class Metrics:
         self._runs(registry)
         self._journal(registry)
         self._kafka(registry)
+        self._process(registry)
 
     def _road(self, registry: CollectorRegistry) -> None:
         self.messages = Counter(
             "automation_messages_total",
-            "Kafka messages handled, by result: matched, unmatched, poison.",
+            "Kafka messages handled, by result: matched, unmatched, poison, remembered.",
             ["result"],
             registry=registry,
         )
@@ -91,6 +107,9 @@ class Metrics:
         self.gate_denied = Counter(
             "automation_gate_denied_total", "Runs that a safety check denied.", ["check"], registry=registry
         )
+        self.pauses = Gauge(
+            "automation_pauses", "Pauses in force: what operators have told it not to do.", registry=registry
+        )
         self.slots_in_use = Gauge(
             "automation_slots_in_use", "Runs that act at this moment and hold a slot.", registry=registry
         )
@@ -121,9 +140,63 @@ class Metrics:
         )
         self.partitions_paused = Gauge(
             "automation_partitions_paused",
-            "Partitions paused because too much is in flight.",
+            "Partitions paused: too much of theirs is in flight, or nothing is taken at all.",
+            registry=registry,
+        )
+        self.kafka_lag = Gauge(
+            "automation_kafka_lag",
+            "Messages from the committed offset to the partition's end as of the last fetch: what Kafka sees.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.unfinished = Gauge(
+            "automation_unfinished",
+            "Messages to the partition's end as of the last fetch that are not taken yet, and those not finished.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.intake_held = Gauge(
+            "automation_intake_held",
+            "Reasons for which no message is taken at this moment (0: messages are taken); health names them.",
             registry=registry,
         )
         self.commit_failures = Counter(
             "automation_commit_failures_total", "Offset commits that the broker refused.", registry=registry
+        )
+        self.outcome_events = Counter(
+            "automation_outcome_events_total", "Events delivered to the outcome topic.", registry=registry
+        )
+        self.outcome_failures = Counter(
+            "automation_outcome_failures_total",
+            "Deliveries to the outcome topic that failed; each is tried again.",
+            registry=registry,
+        )
+
+    def _process(self, registry: CollectorRegistry) -> None:
+        self.config_reloads = Counter(
+            "automation_config_reloads_total",
+            "Times the configuration was read again, by result: ok, refused.",
+            ["result"],
+            registry=registry,
+        )
+        for result in ReloadResult:
+            self.config_reloads.labels(result.value)
+        self.config = Info("automation_config", "The version of the configuration in use.", registry=registry)
+        self.config_loaded_at = Gauge(
+            "automation_config_loaded_timestamp_seconds",
+            "When the configuration in use was read, in seconds since the epoch.",
+            registry=registry,
+        )
+        self.stalls = Counter(
+            "automation_stalls_total",
+            "Times the event loop or the polling thread stood still for service.stall_after.",
+            ["what"],
+            registry=registry,
+        )
+        for what in Stalled:
+            self.stalls.labels(what.value)
+        self.loop_lag_seconds = Gauge(
+            "automation_loop_lag_seconds",
+            "How late the event loop is: the greatest delay of the last seconds.",
+            registry=registry,
         )

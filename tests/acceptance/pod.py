@@ -53,6 +53,7 @@ class Pod:
     dead_letter_topic: str = DEAD_LETTERS
     group: str = GROUP
     secrets: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
     _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -91,6 +92,7 @@ class Pod:
             "HOME": str(self.folder),
             "AUTOMATION_SECRET_SD_TOKEN": API_TOKEN,
             **{f"AUTOMATION_SECRET_{name}": value for name, value in self.secrets.items()},
+            **self.environ,
         }
         line = [*command, *arguments, "-c", str(self.file)]
         with (self.folder / "out").open("wb") as out, (self.folder / "err").open("ab") as err:

@@ -91,7 +91,10 @@ def parse(words: list[str]) -> None:
     """Parse a command line without running it: its command, options and values must be known."""
     commands = typer.main.get_command(app).commands
     assert words[0] in commands, f"no command {words[0]!r}"
-    commands[words[0]].make_context(words[0], list(words[1:]))
+    context = commands[words[0]].make_context(words[0], list(words[1:]))
+    while hasattr(context.command, "resolve_command") and (rest := [*context._protected_args, *context.args]):
+        name, command, arguments = context.command.resolve_command(context, rest)
+        context = command.make_context(name, arguments, parent=context)
 
 
 @pytest.mark.parametrize("line", ["runn", "run --emebdded", "runs --status lost"])

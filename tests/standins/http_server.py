@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,13 +27,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to answer. `cut` closes the connection instead; `delay_s` None never answers."""
+    """What to answer. `cut` closes the connection instead (`reset`: with a reset); `delay_s` None never answers."""
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     delay_s: float | None = 0.0
     cut: bool = False
+    reset: bool = False
     raw: bytes | None = None
 
     def wire(self) -> bytes:
@@ -89,6 +92,9 @@ class _Connection(asyncio.Protocol):
 
     def _write(self, reply: Reply) -> None:
         if reply.cut:
+            if reply.reset:  # closing with nothing to linger for sends RST
+                raw = self._transport.get_extra_info("socket")
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
         elif not self._transport.is_closing():
             self._transport.write(reply.wire())

@@ -1,8 +1,10 @@
 """A stand-in Screwdriver API over real HTTP, with the real one's habits and with faults on request.
 
 `python -m tests.standins.screwdriver --port 0 --job-seconds 10` prints its address. `POST /_control` takes
-`{"fault": {"route": "create", "kind": "cut", "after": true, "times": 1}}`, `{"outcomes": {"JOB": "FAILURE"}}`,
-`{"expire": true}`; `GET /_control` tells the counts.
+`{"fault": {"route": "create", "kind": "cut", "after": true, "times": 1}}`, `{"heal": true}` (no more faults),
+`{"outcomes": {"JOB": "FAILURE"}}`, `{"expire": true}`, `{"mark": true}` (watch for the next poll of a job that is there
+now); `GET /_control` tells the counts. `GET /_triggers` lists every event in the order in which they came. Their times
+are the machine's monotonic clock, which all its processes share.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import random
 import re
 import threading
 import time
@@ -48,8 +51,9 @@ HTML_502 = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body>
 class Fault:
     """What goes wrong on a route (`token create builds events stop jobs`), the next `times` times.
 
-    kind: `late` (answers after `seconds`), `hang` (never answers), `cut` (closes the connection), `half` (a broken
-    answer), or `status`. With `after`, the work was done before.
+    kind: `late` (answers after `seconds`), `hang` (never answers), `cut` (closes the connection), `reset` (so that the
+    caller sees a reset), `half` (a broken answer), or `status`. With `after`, the work was done before. With a `share`
+    below 1 it strikes that share of the requests, by chance.
     """
 
     route: str
@@ -58,6 +62,7 @@ class Fault:
     times: int = 1
     seconds: float = 0.2
     after: bool = False
+    share: float = 1.0
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -75,7 +80,11 @@ class Event:
     row: dict[str, Any]
     job: str | None
     at: float
+    came_at: float = field(default_factory=time.monotonic)
     stopped: bool = False
+
+    def __post_init__(self) -> None:
+        self.creator = json.dumps(self.row["creator"])
 
 
 class ScrewdriverStandin:
@@ -90,6 +99,7 @@ class ScrewdriverStandin:
         token_seconds: float = 7200.0,
         rate_limit: int | None = None,
         pipelines: dict[int, Pipeline] | None = None,
+        seed: int = 0,
     ) -> None:
         self.job_seconds = job_seconds
         self.builds_after_s = builds_after_s
@@ -106,6 +116,12 @@ class ScrewdriverStandin:
         self.bodies: list[dict[str, Any]] = []
         self.queries: list[dict[str, str]] = []
         self.faults: list[Fault] = []
+        self.struck = 0  # how often a fault has struck
+        self.marked_at: float | None = None
+        self.polled_after_s: float | None = (
+            None  # from the mark to the first poll of a job that was there before it
+        )
+        self._random = random.Random(seed)
         self._tokens: dict[str, float] = {}
         self._uses: Counter[str] = Counter()
         self._server = HttpServer(self._handle, port)
@@ -133,17 +149,25 @@ class ScrewdriverStandin:
     def _handle(self, request: Request) -> Reply:
         if request.path == "/_control":
             return self._control(request)
+        if request.path == "/_triggers":
+            return _json([_trigger(event) for event in self.events.values()])
         found = self._route(request)
         if found is None:
             return _error(404, "Not Found")
         route, work = found
         self.calls[route] += 1
-        fault = next((each for each in self.faults if each.route == route and each.times > 0), None)
+        fault = next((each for each in self.faults if self._strikes(each, route)), None)
         if fault is None:
             return self._authorized(route, request, work)
         fault.times -= 1
+        self.struck += 1
         done = self._authorized(route, request, work) if fault.after or fault.kind == "late" else Reply()
         return _spoilt(fault, done)
+
+    def _strikes(self, fault: Fault, route: str) -> bool:
+        if fault.route != route or fault.times <= 0:
+            return False
+        return fault.share >= 1.0 or self._random.random() < fault.share
 
     def _route(self, request: Request) -> tuple[str, Callable[[Request], Reply]] | None:
         path = request.path.removeprefix("/v4")
@@ -233,9 +257,14 @@ class ScrewdriverStandin:
         event = self.events.get(number)
         if event is None:
             return _error(404, "Event does not exist")
+        self._note_poll(event)
         if event.job is None or time.time() - event.at < self.builds_after_s:
             return _json([])
         return _json([self._build(number, event), *self.extra_builds])
+
+    def _note_poll(self, event: Event) -> None:
+        if self.marked_at is not None and self.polled_after_s is None and event.came_at < self.marked_at:
+            self.polled_after_s = time.monotonic() - self.marked_at
 
     def _build(self, number: int, event: Event) -> dict[str, Any]:
         assert event.job is not None
@@ -274,10 +303,11 @@ class ScrewdriverStandin:
         count = int(request.query.get("count", 50))
         if count > 50:
             return _error(400, "Invalid request query input")
-        rows = [e.row for e in reversed(self.events.values()) if e.row["pipelineId"] == pipeline_id]
+        found = [e for e in reversed(self.events.values()) if e.row["pipelineId"] == pipeline_id]
         if (creator := request.query.get("creator")) is not None:
             like = re.compile(re.escape(creator).replace("%", ".*").replace("_", "."), re.IGNORECASE)
-            rows = [row for row in rows if like.search(json.dumps(row["creator"]))]
+            found = [each for each in found if like.search(each.creator)]
+        rows = [each.row for each in found]
         start = (int(request.query.get("page", 1)) - 1) * count
         return _json(rows[start : start + count])
 
@@ -291,10 +321,37 @@ class ScrewdriverStandin:
         asked = json.loads(request.body or b"{}")
         if "fault" in asked:
             self.faults.append(Fault(**asked["fault"]))
+        if asked.get("heal"):
+            self.faults.clear()
         self.outcomes.update(asked.get("outcomes", {}))
         if asked.get("expire"):
             self._tokens = dict.fromkeys(self._tokens, 0.0)
-        return _json({"triggers": self.triggers, "calls": self.calls, "events": len(self.events)})
+        if asked.get("mark"):
+            self.marked_at, self.polled_after_s = time.monotonic(), None
+        now = time.time()
+        return _json(
+            {
+                "triggers": self.triggers,
+                "calls": self.calls,
+                "events": len(self.events),
+                "running": sum(now < event.at + self.job_seconds for event in self.events.values()),
+                "struck": self.struck,
+                "polled_after_s": self.polled_after_s,
+            }
+        )
+
+
+def _trigger(event: Event) -> dict[str, Any]:
+    """What there is to say of an event: its key, its place in time, and the parameters of its job."""
+    given = event.row["meta"].get("parameters", {})
+    own = given.get(event.row["startFrom"])
+    return {
+        "key": event.row["creator"]["name"],
+        "job": event.job,
+        "at": event.came_at,
+        "stopped": event.stopped,
+        "parameters": own if isinstance(own, dict) else given,
+    }
 
 
 def _declared(pipeline: Pipeline, given: dict[str, Any]) -> dict[str, Any] | None:
@@ -325,8 +382,8 @@ def _spoilt(fault: Fault, done: Reply) -> Reply:
         return Reply(done.status, done.body, delay_s=fault.seconds)
     if fault.kind == "hang":
         return Reply(delay_s=None)
-    if fault.kind == "cut":
-        return Reply(cut=True)
+    if fault.kind in ("cut", "reset"):
+        return Reply(cut=True, reset=fault.kind == "reset")
     if fault.kind == "half":
         return Reply(
             raw=b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{"
@@ -359,9 +416,12 @@ def main() -> None:
     parser.add_argument("--job-seconds", type=float, default=10.0)
     parser.add_argument("--pipeline", type=int, default=1)
     parser.add_argument("--job", default="fix")
+    parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     pipelines = {given.pipeline: Pipeline({given.job: {}})}
-    with ScrewdriverStandin(port=given.port, job_seconds=given.job_seconds, pipelines=pipelines) as standin:
+    with ScrewdriverStandin(
+        port=given.port, job_seconds=given.job_seconds, pipelines=pipelines, seed=given.seed
+    ) as standin:
         print(standin.url, flush=True)  # noqa: T201
         threading.Event().wait()
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from automation_consumer.metrics import RUN_BUCKETS_S, MessageResult, Metrics
 
 BOUNDED_LABELS = {
-    "action_type", "status", "state", "check", "reason", "result", "topic", "partition", "version", "le",
+    "action_type", "status", "state", "check", "reason", "result", "topic", "partition", "version", "le", "what",
 }  # fmt: skip
 
 

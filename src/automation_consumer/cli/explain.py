@@ -97,11 +97,13 @@ def _run(console: Console, run: dict[str, Any]) -> None:
     about = f"alert {visible(run['alert'])}" if run["alert"] else "the incident"
     console.print(Text(f"  {run['phase']}: {run['action']} ({run['type']}) for {about}"))
     if run["error"]:
-        console.print(Text(f"      cannot be rendered: {run['error']}", "red"))
+        console.print(Text(f"      cannot be rendered: {visible(run['error'])}", "red"))
     for name, value in (run["parameters"] or {}).items():
         console.print(Text(f"      {name}: {value!r}"))
     for verdict in run["gate"]:
         if verdict["decision"] != "allow":
             console.print(
-                Text(f"      {verdict['check']}: {verdict['decision']}: {verdict['reason']}", "yellow")
+                Text(
+                    f"      {verdict['check']}: {verdict['decision']}: {visible(verdict['reason'])}", "yellow"
+                )
             )

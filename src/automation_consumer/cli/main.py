@@ -9,9 +9,12 @@ import typer
 
 from automation_consumer.cli.actions import actions
 from automation_consumer.cli.demo import demo
+from automation_consumer.cli.dlq import dlq
 from automation_consumer.cli.explain import explain
 from automation_consumer.cli.new_action import new_action
+from automation_consumer.cli.pause import pause
 from automation_consumer.cli.publish import publish
+from automation_consumer.cli.resume import resume
 from automation_consumer.cli.run import run
 from automation_consumer.cli.runs import runs
 from automation_consumer.cli.schema import schema
@@ -36,9 +39,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (run, demo, validate, explain, actions, schema, runs, publish, version):
+for command in (run, demo, validate, explain, actions, schema, pause, resume, publish, version):
     app.command()(command)
 app.command("new-action")(new_action)
+app.add_typer(runs, name="runs")
+app.add_typer(dlq, name="dlq")
 
 
 def main() -> None:

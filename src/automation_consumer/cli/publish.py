@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import orjson
 import typer
@@ -17,7 +17,7 @@ from automation_consumer.cli.options import (
     config_path,
     print_json,
 )
-from automation_consumer.errors import UsageError
+from automation_consumer.errors import ActionError, BrokerError, EffectUnknownError, UsageError
 from automation_consumer.integrations.kafka_producer import KafkaProducer
 from automation_consumer.logs import setup
 from automation_consumer.pipeline.ruleset import resolve
@@ -38,6 +38,9 @@ def publish(
     key: Annotated[
         str | None, typer.Option("--key", help="The messages' key. Default: the incident's id.")
     ] = None,
+    skip: Annotated[
+        int, typer.Option("--skip", min=0, help="Leave out so many messages: those that were sent before.")
+    ] = 0,
     config: ConfigOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -50,33 +53,52 @@ def publish(
     if bootstrap is not None:
         settings["bootstrap.servers"] = bootstrap
     setup("console", "error")  # librdkafka repeats itself while a broker is away; our own error says it once
-    producer = KafkaProducer(settings)
+    found = _read(files)
     where = topic or kafka.topics[0]
-    sent = 0
+    producer = KafkaProducer(settings)
     try:
-        for value in _values(files):
-            producer.send(where, value, key.encode() if key is not None else _key(value))
-            sent += 1
+        _send(producer, where, found, skip, key)
     finally:
         producer.close()
+    sent = max(0, len(found) - skip)
     if output is Output.JSON:
         print_json({"topic": where, "sent": sent})
     else:
         print(f"{sent} sent to {where} at {settings['bootstrap.servers']}", file=sys.stderr)
 
 
-def _values(files: list[Path]) -> list[bytes]:
-    """The messages in the files, byte for byte: poison may be sent, too."""
-    found: list[bytes] = []
+class _Sample(NamedTuple):
+    """A message to send, byte for byte (poison may be sent, too), and where it was written: `file` or `file:line`."""
+
+    place: str
+    value: bytes
+
+
+def _send(producer: KafkaProducer, topic: str, found: list[_Sample], skip: int, key: str | None) -> None:
+    """One after the other. BrokerError says how far it came, and how to go on from there."""
+    for number, each in enumerate(found[skip:], skip):
+        try:
+            producer.send(topic, each.value, key.encode() if key is not None else _key(each.value))
+        except ActionError as error:
+            said = "may have been sent or not" if isinstance(error, EffectUnknownError) else "was not sent"
+            raise BrokerError(
+                f"{each.place}, message {number + 1} of {len(found)}, {said}: {error}",
+                hint=f"the {number} before it are on the topic; to go on with this one, add --skip {number}",
+            ) from error
+
+
+def _read(files: list[Path]) -> list[_Sample]:
+    found: list[_Sample] = []
     for file in files:
         try:
             content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         except OSError as error:
             raise UsageError(f"{file} cannot be read: {error.strerror}") from error
         if file.suffix == ".jsonl":
-            found += [line for line in content.splitlines() if line.strip()]
+            lines = enumerate(content.splitlines(), 1)
+            found += [_Sample(f"{file}:{number}", line) for number, line in lines if line.strip()]
         else:
-            found.append(content)
+            found.append(_Sample(str(file), content))
     return found
 
 

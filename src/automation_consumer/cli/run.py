@@ -5,25 +5,27 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from typing import Annotated
+import threading
+from typing import Annotated, Final, NoReturn
 
 import typer
 
-from automation_consumer.cli.options import (
-    ConfigOption,
-    Output,
-    OutputOption,
-    checked,
-    config_path,
-    print_json,
-)
+from automation_consumer.cli.options import ConfigOption, Output, OutputOption, config_path, print_json
 from automation_consumer.config.problems import Severity
 from automation_consumer.config.secrets import learn_all
+from automation_consumer.errors import AutomationError
 from automation_consumer.logs import setup
 from automation_consumer.model.run import RunStatus
+from automation_consumer.pipeline.ruleset import Ruleset
+from automation_consumer.pipeline.work import Tally
 from automation_consumer.plugin.params import parse_duration
+from automation_consumer.plugin.registry import Registry
+from automation_consumer.service.config_files import ConfigFiles
+from automation_consumer.service.rules import check
 from automation_consumer.service.run import Options, serve, summary
 from automation_consumer.service.secrets import secret_store
+
+CANNOT_GO_ON: Final = 2
 
 
 def _duration(text: str) -> float:
@@ -56,20 +58,41 @@ def run(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """The service: read incidents, match them, run their actions, until SIGTERM."""
-    found = checked(config_path(config))
-    for problem in found.problems:
-        if problem.severity is Severity.WARNING:
-            print(problem, file=sys.stderr)
-    ruleset = found.need()
+    files = ConfigFiles.about_to_be_read([config_path(config)])
+    ruleset = _checked(files)
     secrets = secret_store(ruleset.config)
     learn_all(ruleset.config, ruleset.registry, secrets)
     service = ruleset.config.settings.service
     setup(service.log_format, service.log_level, secrets.masker.mask)
     stream = sys.stderr if output is Output.JSON else sys.stdout
     options = Options(
-        embedded, once, dry_run, drain_timeout, lambda line: print(line, file=stream, flush=True)
+        embedded, once, dry_run, drain_timeout, lambda line: print(line, file=stream, flush=True), files
     )
-    tally = asyncio.run(serve(ruleset, secrets, options))
+    tally = Tally()
+    try:
+        asyncio.run(serve(ruleset, secrets, options, tally=tally))
+    except AutomationError as error:
+        if tally.cut_off:
+            print(f"error: {error}", file=sys.stderr)
+            _end(CANNOT_GO_ON)
+        raise
+    _print(tally, output, once=once)
+    code = int(once and bool(tally.runs[RunStatus.FAILED] or tally.runs[RunStatus.UNKNOWN]))
+    if tally.cut_off or _threads_run():
+        _end(code)
+    raise typer.Exit(code)
+
+
+def _checked(files: ConfigFiles) -> Ruleset:
+    """The configuration, with its warnings told. ConfigError when it cannot run."""
+    found = check(files.paths, Registry.installed(), os.environ)
+    for problem in found.problems:
+        if problem.severity is Severity.WARNING:
+            print(problem, file=sys.stderr)
+    return found.need()
+
+
+def _print(tally: Tally, output: Output, *, once: bool) -> None:
     facts = summary(tally)
     if output is Output.JSON:
         print_json(facts)
@@ -79,9 +102,15 @@ def run(
             f"{facts['incidents']} incidents, {facts['matched']} matched, runs: {runs}, "
             f"{facts['dead_letters']} dead letters, in {facts['handling_s']:.3f} s"
         )
-    failed = int(once and bool(tally.runs[RunStatus.FAILED] or tally.runs[RunStatus.UNKNOWN]))
-    if tally.cut_off:  # a blocking call still runs in a thread, and Python would wait for it
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(failed)
-    raise typer.Exit(failed)
+
+
+def _threads_run() -> bool:
+    """Whether a thread would keep the interpreter from ending: a blocking call whose run was given up long ago."""
+    return any(not each.daemon for each in threading.enumerate() if each is not threading.main_thread())
+
+
+def _end(code: int) -> NoReturn:
+    """End without waiting for any thread; everything is written."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

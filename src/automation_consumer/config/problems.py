@@ -44,6 +44,7 @@ class Code(StrEnum):
     WRONG_SCOPE = "wrong-scope"  # an alert action in a list that runs once, or the reverse
     UNUSED_ACTION = "unused-action"  # no condition and no action names it
     MISSING_SECRET = "missing-secret"  # noqa: S105 (a code, not a secret): a named secret cannot be found
+    NEEDS_RESTART = "needs-restart"  # valid, but a running process cannot take it up
 
 
 @dataclass(frozen=True, slots=True)

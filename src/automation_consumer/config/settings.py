@@ -91,12 +91,36 @@ class Limits(Section):
     max_in_flight_incidents: int = Field(
         1000, description="Incidents being handled; more pauses the partitions.", ge=1
     )
+    max_parked_incidents: int = Field(
+        10_000,
+        description="Incidents that wait long for a retry and are left to the journal, so that their partitions go on.",
+        ge=0,
+    )
     max_concurrent_runs: int = Field(
         256,
         description="Runs acting at the same moment. A run that waits for a remote job or a retry holds no slot.",
         ge=1,
     )
     worker_threads: int = Field(32, description="Threads for blocking clients.", ge=1, le=512)
+    poison_run_length: int = Field(
+        100,
+        description="So many poison messages one after the other stop the intake until somebody resumes it; 0: never.",
+        ge=0,
+    )
+    poison_ratio: float = Field(
+        0.5,
+        description="This share of poison among the last `poison_window` messages stops the intake, too; 0: never.",
+        ge=0,
+        le=1,
+    )
+    poison_window: int = Field(
+        1000, description="How many messages `poison_ratio` looks at; 0: it is not looked at.", ge=0
+    )
+    max_age: Duration | None = Field(
+        None,
+        description="Incidents that were last updated longer ago are recorded and not acted on; a condition's own max_age wins.",
+        gt=0,
+    )
 
 
 class Service(Section):
@@ -107,6 +131,15 @@ class Service(Section):
         8080, description="Port of /metrics and the health pages; 0 takes a free one.", ge=0, le=65535
     )
     drain_timeout: Duration = Field(60.0, description="How long a stop waits for running actions.")
+    stall_after: Duration = Field(
+        10.0,
+        description="The event loop or the polling thread stands still for this long: all stacks are logged.",
+        gt=0,
+    )
+    reload: Literal["auto", "signal", "off"] = Field(
+        "auto",
+        description="When the configuration is read again: auto: on SIGHUP and when a file changes; signal: on SIGHUP; off: never.",
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="auto: console on a terminal, else JSON."
     )
@@ -118,8 +151,19 @@ class Service(Section):
 class OnUnknown(StrEnum):
     """What to do when nobody can tell whether a run took effect."""
 
+    ESCALATE = "escalate"  # as fail, and the condition's `escalation` runs: somebody has to look
     FAIL = "fail"  # the run counts as failed and is not tried again
     RERUN = "rerun"  # run it again; only for actions that do no harm twice
+
+
+class OnResolved(StrEnum):
+    """What becomes of an incident's runs when it is resolved meanwhile."""
+
+    FINISH = "finish"  # they go on as if nothing had happened
+    SKIP_WAITING = (
+        "skip_waiting"  # what has not begun, or waits for a retry, does not run; what runs finishes
+    )
+    CANCEL = "cancel"  # that, and remote jobs that run are cancelled
 
 
 class CommonOptions(Section):
@@ -143,8 +187,15 @@ class CommonOptions(Section):
     cooldown: Duration | None = Field(
         None, description="Not again for the same host (or incident) within this time after it succeeded."
     )
+    max_executions_per_hour: int | None = Field(
+        None,
+        description="More runs than this within an hour are denied, and count as failed.",
+        ge=1,
+    )
     on_unknown: OnUnknown = Field(
-        OnUnknown.FAIL, description="What to do when nobody can tell whether it took effect.", strict=False
+        OnUnknown.ESCALATE,
+        description="What to do when nobody can tell whether it took effect.",
+        strict=False,
     )
     continue_on_failure: bool = Field(
         False, description="true: the alert's next actions run even if this one failed."
@@ -178,6 +229,20 @@ class Condition(Section):
     on_failure: list[str] = Field(
         default_factory=list, description="When an alert or an incident action failed."
     )
+    escalation: list[str] = Field(
+        default_factory=list,
+        description="After all else, when nobody can tell whether a run took effect (`on_unknown: escalate`).",
+    )
+    on_resolved: OnResolved = Field(
+        OnResolved.FINISH,
+        description="What becomes of its runs when the incident is resolved while they wait or run.",
+        strict=False,
+    )
+    max_age: Duration | None = Field(
+        None,
+        description="An older incident is recorded and not acted on. Default: limits.max_age.",
+        gt=0,
+    )
     continue_: bool = Field(
         False, alias="continue", description="true: later conditions may take the incident, too."
     )
@@ -194,6 +259,9 @@ class TopLevel(Section):
     version: Literal[1] = Field(description="The version of this format.")
     kafka: Kafka | None = Field(None, description="Where incidents come from.")
     store: str = Field("sqlite:///automation.db", description="The journal: sqlite:///PATH.")
+    store_retention: Duration = Field(
+        30 * 86400.0, description="How long the journal keeps runs that have ended.", gt=0
+    )
     secrets: Secrets = Field(Secrets(), description="Where secrets are read from.")
     limits: Limits = Field(Limits(), description="Bounds of one process.")
     service: Service = Field(Service(), description="The process itself.")

@@ -19,6 +19,7 @@ class Phase(StrEnum):
     INCIDENT = "incident"  # once, after the alerts
     ON_SUCCESS = "on_success"
     ON_FAILURE = "on_failure"
+    ESCALATION = "escalation"  # at the very end, when a run's effect is unknown
 
 
 class RunStatus(StrEnum):
@@ -78,6 +79,9 @@ class Run(msgspec.Struct, frozen=True):
     data: dict[str, Any] = msgspec.field(default_factory=dict)
     deadline_at: float | None = None
     target: str = ""  # the alert's host (else the incident): what `cooldown` is about
+    owner: int = 0  # the number of the process that has it
+    fence: int = 0  # how often it changed hands; a writer that knows an older number is refused
+    request: str = ""  # the operator's request that it fulfils, if it does
 
     @property
     def ended(self) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from tenacity import AsyncRetrying, RetryCallState, wait_exponential_jitter
 
-from automation_consumer.config.settings import CommonOptions, OnUnknown
+from automation_consumer.config.settings import OnUnknown
 from automation_consumer.errors import (
     AutomationError,
     EffectUnknownError,
@@ -21,17 +21,29 @@ from automation_consumer.errors import (
 )
 from automation_consumer.model.outcome import Handle, Outcome
 from automation_consumer.model.run import Run, RunStatus
-from automation_consumer.pipeline.engine import Engine, ParkedError
+from automation_consumer.model.verdict import Decision, Verdict
+from automation_consumer.pipeline.boundary import (
+    DeniedError,
+    LapsedError,
+    WithdrawnError,
+    denial,
+    guarded,
+)
+from automation_consumer.pipeline.engine import Engine
+from automation_consumer.pipeline.fairness import Turn
+from automation_consumer.pipeline.lookup import look_up
+from automation_consumer.pipeline.pauses import ParkedError, WokenError
+from automation_consumer.pipeline.plan import Plan
 from automation_consumer.pipeline.within import within
-from automation_consumer.plugin.action import Action, Effect, RemoteJob, ShortAction
+from automation_consumer.plugin.action import RemoteJob, ShortAction
 from automation_consumer.plugin.context import ActionContext
 from automation_consumer.plugin.params import Params
 
 T = TypeVar("T")
 
 RETRY_DELAY_MAX_S = 3600.0
-LOOKUP_INTERVAL_S = 1.0
-LOOKUP_GIVE_UP_S = 900.0  # a system that cannot be asked for this long: the effect stays unknown
+PARK_AFTER_S = 10.0  # a message whose run waits longer than this for a retry is left to the journal
+LAPSE_PAUSE_S = 0.5
 
 
 class Ending(NamedTuple):
@@ -47,40 +59,63 @@ class Attempts:
     def __init__(
         self,
         engine: Engine,
-        action: Action[Any],
-        options: CommonOptions,
+        plan: Plan,
         params: Params,
         run: Run,
         context: Callable[[Run], ActionContext],
-        *,
-        has_slot: bool = False,
     ) -> None:
         self._engine = engine
-        self._action = action
-        self._options = options
+        self._plan = plan
+        self._action = plan.prepared.action
+        self._options = plan.prepared.spec.common
         self._params = params
         self.run = run  # as far as it has come
+        self._began = engine.clock.monotonic()
         self._context = context
-        self._has_slot = has_slot  # the action that runs this one holds it for both
-        self._written = False  # whether the journal has this run
+        self._turn = Turn(plan.incident.severity, plan.condition, plan.target)
+        self._has_slot = bool(plan.ancestors)  # the action that runs this one holds it for both
+        self.written = False  # whether the journal has this run
+        self.denied: Verdict | None = None  # what a safety check said while it waited
         self._resumed: Run | None = None  # what the journal had, until the first attempt has taken it up
+        self._handle: Handle | None = None  # the remote job that runs now
+        self._withdrawn: str | None = None  # why it is to end at once
+        self._last_attempt: str | None = None  # why no further attempt is wanted
+        self._waits_for_retry = False
 
     async def start(self) -> Ending:
-        """A new run. ParkedError when the process stops while it waits."""
+        """A new run. ParkedError when the process stops while it waits; FencedError when another process has it."""
         return await self._to_the_end()
 
     async def resume(self, existing: Run) -> Ending:
-        """A run that an earlier process left open, or that this one recovers."""
+        """A run that an earlier process left open. Errors as `start`."""
         self.run = existing
-        self._written = True
+        self._began -= max(0.0, self._engine.clock.now() - existing.created_at)
+        self.written = True
         self._resumed = existing
         return await self._to_the_end()
+
+    def withdraw(self, reason: str, *, running: bool = True) -> bool:
+        """End it: cancel its remote job, run no further attempt. `running` False: the attempt that runs may finish.
+
+        False when a short action acts at this moment, which cannot be stopped.
+        """
+        self._last_attempt = reason
+        if not (running or self._waits_for_retry):
+            return False
+        self._withdrawn = reason
+        self._engine.pauses.wake(self.run.id)
+        return self._handle is not None or self._waits_for_retry or not self.written
 
     async def _to_the_end(self) -> Ending:
         try:
             outcome = await self._with_retries()
         except ParkedError:
             raise
+        except WithdrawnError as error:
+            return Ending(RunStatus.CANCELLED, Outcome.failure(str(error)))
+        except DeniedError as error:
+            self.denied = error.verdict
+            return Ending(RunStatus.SKIPPED, Outcome.failure(str(error), data=denial(error.verdict)))
         except (EffectUnknownError, LookupImpossibleError) as error:
             return Ending(RunStatus.UNKNOWN, Outcome.failure(str(error)))
         except StoreError:
@@ -89,11 +124,26 @@ class Attempts:
             return Ending(RunStatus.FAILED, Outcome.failure(str(error)))
         return Ending(RunStatus.SUCCEEDED if outcome.ok else RunStatus.FAILED, outcome)
 
+    def _heed(self) -> None:
+        if self._withdrawn is not None:
+            raise WithdrawnError(self._withdrawn)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait. WithdrawnError as soon as the run is withdrawn."""
+        self._heed()
+        if seconds <= 0:
+            return
+        try:
+            await self._engine.pauses.sleep(seconds, self.run.id)
+        except WokenError:
+            self._heed()
+
     # --- retries -------------------------------------------------------------------------------------------------
 
     async def _with_retries(self) -> Outcome:
         if self._resumed is not None and self._resumed.status is RunStatus.RETRYING:
-            await self._engine.pauses.sleep(max(0.0, (self.run.next_at or 0.0) - self._engine.clock.now()))
+            left_s = (self.run.next_at or 0.0) - self._engine.clock.now()
+            await self._retry_pause(min(left_s, RETRY_DELAY_MAX_S))  # more would be a clock that jumped
             self.run = msgspec.structs.replace(self.run, attempt=self.run.attempt + 1)
             self._resumed = None
         if self._options.retry_count == 0:
@@ -103,7 +153,7 @@ class Attempts:
             stop=lambda _: self.run.attempt > self._options.retry_count or self._left_s() == 0.0,
             wait=self._delay_s,
             before_sleep=self._note_retry,
-            sleep=self._engine.pauses.sleep,
+            sleep=self._retry_pause,
             retry_error_callback=_last_result,
         )
         outcome: Outcome = await retrying(self._once)
@@ -112,6 +162,7 @@ class Attempts:
     def _delay_s(self, state: RetryCallState) -> float:
         """Exponential with jitter; the system's own Retry-After wins when it is longer."""
         first = self._options.retry_delay
+        state.attempt_number = self.run.attempt  # counted over restarts
         own: float = wait_exponential_jitter(multiplier=first, max=RETRY_DELAY_MAX_S, jitter=first / 4)(state)
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after_s if isinstance(error, TemporaryError) else None
@@ -125,14 +176,26 @@ class Attempts:
         next_at = self._engine.clock.now() + state.upcoming_sleep
         await self._engine.recorder.retrying(self.run, f"attempt {self.run.attempt}: {reason}", next_at)
         self._engine.metrics.retries.labels(self._action.type).inc()
+        self._handle = None
         self.run = msgspec.structs.replace(self.run, attempt=self.run.attempt + 1)
+
+    async def _retry_pause(self, seconds: float) -> None:
+        """Wait for the next try: it holds no slot, no thread, and if it is long not the partition either."""
+        self._withdrawn = self._withdrawn or self._last_attempt
+        if seconds >= PARK_AFTER_S:
+            self._plan.progress.park()
+        self._waits_for_retry = True
+        try:
+            await self._sleep(seconds)
+        finally:
+            self._waits_for_retry = False
 
     # --- one attempt ---------------------------------------------------------------------------------------------
 
     async def _once(self) -> Outcome:
         if isinstance(self._action, RemoteJob):
-            handle, deadline_at = await self._job(self._action)
-            return await self._follow(self._action, handle, deadline_at)
+            handle, left_s = await self._job(self._action)
+            return await self._follow(self._action, handle, left_s)
         assert isinstance(self._action, ShortAction)
         return await self._act(self._action)
 
@@ -152,87 +215,94 @@ class Attempts:
     async def _acting(self, method: Callable[..., Any], *args: Any) -> Any:
         """Take a slot, write the intent, act. A call that our own rate limit holds back waits its turn without a slot."""
         while True:
-            async with nullcontext() if self._has_slot else self._engine.dispatcher.slots:
+            async with nullcontext() if self._has_slot else self._engine.dispatcher.slots.turn(self._turn):
                 self._engine.pauses.refuse_when_parking()
+                self._heed()
+                self._ask_again()
                 await self._write_intent()
                 try:
                     with self._engine.metrics.slots_in_use.track_inprogress():
-                        return await self._call(method, *args)
+                        return await self._call(method, *args, before=self._may_act)
+                except LapsedError:
+                    pause_s = LAPSE_PAUSE_S
                 except ThrottledError as error:
                     left_s, pause_s = self._left_s(), error.retry_after_s or 1.0
                     if left_s is not None and left_s < pause_s:
                         raise
-            await self._engine.pauses.sleep(pause_s)
+            await self._sleep(pause_s)
+
+    def _ask_again(self) -> None:
+        question = self._plan.question(self._engine.journal.last_success, self._engine.clock.now())
+        verdict = self._engine.gate.last_look(question)
+        if verdict.decision is not Decision.ALLOW:
+            raise DeniedError(verdict)
+
+    def _may_act(self) -> None:
+        """The last look before a call that changes something, where it is made."""
+        if not self._engine.journal.may_act():
+            raise LapsedError("the lease on the journal has run out")
 
     async def _write_intent(self) -> None:
-        if self._written:
+        if self.written:
             await self._engine.recorder.running(self.run)
             return
-        self.run = msgspec.structs.replace(self.run, created_at=self._engine.clock.now())
-        found = await self._engine.recorder.begin(self.run)
-        if found is not self.run:
-            raise StoreError(f"run {self.run.id} is in the journal already, as {found.status}")
-        self._written = True
+        begun = msgspec.structs.replace(self.run, created_at=self._engine.clock.now())
+        self._began = self._engine.clock.monotonic()
+        self.run = await self._engine.recorder.begin(begun, self._plan.message)
+        self.written = True
 
     # --- remote jobs ---------------------------------------------------------------------------------------------
 
     async def _job(self, action: RemoteJob[Any]) -> tuple[Handle, float | None]:
-        """The job of this attempt: the one the journal knows, the one the marker finds, or a new one."""
+        """The job of this attempt (the one the journal knows, the one the marker finds, or a new one), and its seconds left."""
         left_open, self._resumed = self._resumed, None
         if left_open is not None and left_open.status is RunStatus.WAITING and left_open.handle is not None:
-            return msgspec.convert(left_open.handle, Handle), left_open.deadline_at
+            self._handle = msgspec.convert(left_open.handle, Handle)
+            return self._handle, self._left_of_job_s(action, left_open.deadline_at)
         handle, detail = None, "adopted"
         if left_open is not None:
-            handle = await self._look_up(action, max(left_open.created_at, left_open.next_at or 0.0))
+            handle = await self._look_up(action)
         if handle is None:
             handle, detail = await self._submit(action)
-        deadline_at = self._deadline_at(action)
+        self._handle = handle
+        left_s = self._left_of_job_s(action, None)
+        deadline_at = None if left_s is None else self._engine.clock.now() + left_s
         await self._engine.recorder.waiting(self.run, handle, deadline_at, f"{detail} job {handle.id}")
-        return handle, deadline_at
+        return handle, left_s
 
     async def _submit(self, action: RemoteJob[Any]) -> tuple[Handle, str]:
         try:
             return await self._acting(action.submit, self._params), "started"
         except EffectUnknownError as error:
-            # From now on, not from the submit: the call may have been cut off late, its effect comes later still.
-            found = await self._look_up(action, self._engine.clock.now())
+            found = await self._look_up(action)
             if found is None:
                 raise TemporaryError(f"{error}; looked up: nothing was started") from error
             return found, "adopted"
 
-    async def _look_up(self, action: RemoteJob[Any], submitted_at: float) -> Handle | None:
-        """Ask for the marker until the job is there, or until it can no longer appear."""
-        clock = self._engine.clock
-        settled_at = submitted_at + action.lookup_settle_s(self._context(self.run), self._params)
-        give_up_at = clock.now() + LOOKUP_GIVE_UP_S
-        while True:
-            pause_s = LOOKUP_INTERVAL_S
-            try:
-                found: Handle | None = await self._call(action.find, self._params)
-                if found is not None or clock.now() >= settled_at:
-                    return found
-                pause_s = min(pause_s, max(settled_at - clock.now(), 0.01))
-            except TemporaryError as error:
-                if clock.now() >= give_up_at:
-                    raise EffectUnknownError(f"cannot be looked up: {error}") from error
-                pause_s = max(pause_s, error.retry_after_s or 5.0)
-            await self._engine.pauses.sleep(pause_s)
+    async def _look_up(self, action: RemoteJob[Any]) -> Handle | None:
+        settle_s = action.lookup_settle_s(self._context(self.run), self._params)
+        return await look_up(
+            lambda: self._call(action.find, self._params), settle_s, self._engine.clock, self._engine.pauses
+        )
 
-    async def _follow(self, action: RemoteJob[Any], handle: Handle, deadline_at: float | None) -> Outcome:
+    async def _follow(self, action: RemoteJob[Any], handle: Handle, left_s: float | None) -> Outcome:
         """Poll until the job has ended or its time is up. Waiting holds no slot and no thread."""
         clock, interval_s = self._engine.clock, action.poll_interval_s(self._params)
-        due_at = clock.now() + interval_s
+        deadline = None if left_s is None else clock.monotonic() + left_s
+        due = clock.monotonic() + interval_s
         while True:
-            due_at = due_at if deadline_at is None else min(due_at, deadline_at)
-            if due_at > clock.now():
-                await self._engine.pauses.sleep(due_at - clock.now())
-            self._engine.metrics.poll_late_seconds.observe(max(0.0, clock.now() - due_at))
+            due = due if deadline is None else min(due, deadline)
+            try:
+                await self._sleep(due - clock.monotonic())
+            except WithdrawnError as error:
+                return await self._give_up(action, handle, str(error))
+            self._engine.metrics.poll_late_seconds.observe(max(0.0, clock.monotonic() - due))
             outcome, pause_s = await self._poll(action, handle)
             if outcome is not None:
                 return outcome if outcome.url else msgspec.structs.replace(outcome, url=handle.url)
-            if deadline_at is not None and clock.now() >= deadline_at:
-                return await self._give_up(action, handle)
-            due_at = max(due_at + max(interval_s, pause_s), clock.now())
+            if deadline is not None and clock.monotonic() >= deadline:
+                return await self._give_up(action, handle, f"timed out after {self._age_s:.0f} s")
+            due = max(due + max(interval_s, pause_s), clock.monotonic())
 
     async def _poll(self, action: RemoteJob[Any], handle: Handle) -> tuple[Outcome | None, float]:
         try:
@@ -242,53 +312,61 @@ class Attempts:
         except PermanentError as error:
             raise EffectUnknownError(f"job {handle.id} runs, but cannot be followed: {error}") from error
 
-    async def _give_up(self, action: RemoteJob[Any], handle: Handle) -> Outcome:
-        waited_s = self._engine.clock.now() - self.run.created_at
+    async def _give_up(self, action: RemoteJob[Any], handle: Handle, why: str) -> Outcome:
+        """Cancel the job. WithdrawnError when that was wanted, else the failure."""
         try:
-            await self._call(action.cancel, handle, self._params)
+            while True:
+                try:
+                    await self._call(action.cancel, handle, self._params, before=self._may_act)
+                    break
+                except LapsedError:
+                    await self._engine.pauses.sleep(LAPSE_PAUSE_S)
         except (TemporaryError, PermanentError) as error:
-            raise EffectUnknownError(
-                f"job {handle.id} did not end within {waited_s:.0f} s and could not be cancelled: {error}"
-            ) from error
-        return Outcome.failure(
-            f"timed out after {waited_s:.0f} s; job {handle.id} was cancelled", url=handle.url
-        )
+            raise EffectUnknownError(f"{why}, and job {handle.id} could not be cancelled: {error}") from error
+        text = f"{why}; job {handle.id} was cancelled"
+        if self._withdrawn is not None:
+            raise WithdrawnError(text)
+        return Outcome.failure(text, url=handle.url)
 
-    def _deadline_at(self, action: RemoteJob[Any]) -> float | None:
-        job_s = action.job_timeout_s(self._params)
-        ends = [] if job_s is None else [self._engine.clock.now() + job_s]
-        if self._options.timeout is not None:
-            ends.append(self.run.created_at + self._options.timeout)
-        return min(ends, default=None)
+    def _left_of_job_s(self, action: RemoteJob[Any], deadline_at: float | None) -> float | None:
+        """Seconds that the job may still take: of its own limit, of `timeout`, and of what the journal says."""
+        limits = [action.job_timeout_s(self._params), self._left_s()]
+        if deadline_at is not None:
+            limits.append(max(0.0, deadline_at - self._engine.clock.now()))
+        return min((each for each in limits if each is not None), default=None)
 
     # --- the boundary to the action ------------------------------------------------------------------------------
 
+    @property
+    def _age_s(self) -> float:
+        """Seconds since the run was written. Only a restart looks at the wall clock, which may jump."""
+        return self._engine.clock.monotonic() - self._began
+
     def _left_s(self) -> float | None:
         """Seconds left of the common `timeout`; None without one."""
-        if self._options.timeout is None:
-            return None
-        return max(0.0, self.run.created_at + self._options.timeout - self._engine.clock.now())
+        return None if self._options.timeout is None else max(0.0, self._options.timeout - self._age_s)
 
-    async def _call(self, method: Callable[..., Any], *args: Any) -> Any:
+    async def _call(
+        self, method: Callable[..., Any], *args: Any, before: Callable[[], None] | None = None
+    ) -> Any:
         """Call one of the action's methods. Only errors of our tree come out."""
         left_s = None if isinstance(self._action, RemoteJob) else self._left_s()
         ctx = self._context(self.run)
-        call = self._engine.dispatcher.invoke(method, ctx, *args)
-        return await guarded(within(self._engine.clock, left_s, call), self._action, ctx)
+        begun = False
 
+        def begin() -> None:
+            nonlocal begun
+            if before is not None:
+                before()
+            begun = True
 
-async def guarded(call: Awaitable[T], action: Action[Any], ctx: ActionContext) -> T:
-    """The boundary to a plugin: a mistake in it ends its run, never the process."""
-    try:
-        return await call
-    except AutomationError:
-        raise
-    except Exception as error:
-        ctx.log.exception("action type %s has a mistake", action.type, extra={"event": "action.bug"})
-        text = f"mistake in action type {action.type!r}: {type(error).__name__}: {error}"
-        if action.effect is Effect.CHANGE:
-            raise EffectUnknownError(text) from error
-        raise PermanentError(text) from error
+        call = self._engine.dispatcher.invoke(method, ctx, *args, turn=self._turn, before=begin)
+        try:
+            return await guarded(within(self._engine.clock, left_s, call), self._action, ctx)
+        except EffectUnknownError as error:
+            if begun:
+                raise
+            raise TemporaryError("no thread was free in time; nothing was called") from error
 
 
 def _may_pass(state: RetryCallState) -> bool:

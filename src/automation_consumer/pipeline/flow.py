@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from automation_consumer.errors import AutomationError, StoreError
+from automation_consumer.clock import Clock
+from automation_consumer.errors import AutomationError, StoreError, UsageError
 from automation_consumer.logs import bind, get_logger
 from automation_consumer.metrics import MessageResult, Metrics
-from automation_consumer.pipeline.decode import Poison
-from automation_consumer.pipeline.engine import ParkedError, Pauses
+from automation_consumer.model.match import Match
+from automation_consumer.model.message import Message
+from automation_consumer.model.switch import Request
+from automation_consumer.pipeline.decode import Poison, decode
 from automation_consumer.pipeline.handle import ConditionResult, Handling
-from automation_consumer.pipeline.intake import Intake, Source
+from automation_consumer.pipeline.intake import Intake
 from automation_consumer.pipeline.lanes import Lanes
-from automation_consumer.pipeline.plan import History
+from automation_consumer.pipeline.pauses import ParkedError, Pauses
+from automation_consumer.pipeline.plan import History, Progress
+from automation_consumer.pipeline.retry import retried
+from automation_consumer.pipeline.ruleset import Ruleset
 from automation_consumer.pipeline.runner import Runner
-from automation_consumer.pipeline.work import Taken, Tally, Work
+from automation_consumer.pipeline.source import Source
+from automation_consumer.pipeline.work import NO_EPOCH, Retry, Taken, Tally, Work
+from automation_consumer.sources.formats import Format
 from automation_consumer.store.journal import Journal
 
+ASK_AGAIN_S = 1.0  # how often it is asked whether another process still handles an earlier message
 _log = get_logger(__name__)
+
+LEAVE_S = 5.0  # for the last commit and for leaving the group; while no broker answers they would take a session timeout
 
 
 class Flow:
@@ -39,9 +51,23 @@ class Flow:
         pauses: Pauses,
         metrics: Metrics,
         tally: Tally,
+        rules: Callable[[], Ruleset],
+        form: Format,
+        clock: Clock,
+        told: Callable[[Work, str, ConditionResult], Awaitable[None]],
+        max_parked: int,
         dry_run: bool,
         once: bool,
     ) -> None:
+        self._rules = rules
+        self._form = form
+        self._clock = clock
+        self._told = told
+        self._max_parked = max_parked
+        self._parked = 0
+        self._handlings: dict[str, Handling] = {}
+        self._recovered: dict[str, deque[Work]] = {}
+        self._answers: dict[str, asyncio.Future[str]] = {}
         self._intake = intake
         self._bury = bury
         self._runner = runner
@@ -53,7 +79,7 @@ class Flow:
         self._once = once
         self._loop = asyncio.get_running_loop()
         self.failed: asyncio.Future[BaseException] = self._loop.create_future()
-        self._lanes: Lanes[Work] = Lanes(self._handle, self._lane_failed)
+        self._lanes: Lanes[Work | None] = Lanes(self._handle_next, self._lane_failed)
         self._thread: threading.Thread | None = None
         self.stopping = False
         self._end = threading.Event()
@@ -92,8 +118,22 @@ class Flow:
             clean = False
         self._end.set()
         if self._thread is not None:
-            await self._ended.wait()
+            try:
+                async with asyncio.timeout(LEAVE_S):
+                    await self._ended.wait()
+            except TimeoutError:
+                _log.warning(
+                    "no broker answered within %.0f s: the last offsets are not committed and the group is not left; "
+                    "those messages come again, and the journal knows what was done for them",
+                    LEAVE_S,
+                    event="intake.left_behind",
+                )
         return clean
+
+    @property
+    def polling(self) -> bool:
+        """Whether the polling thread has not ended."""
+        return self._thread is not None and self._thread.is_alive()
 
     # --- the polling thread --------------------------------------------------------------------------------------
 
@@ -133,21 +173,81 @@ class Flow:
 
     def _accept(self, works: list[Work]) -> None:
         for work in works:
+            if work.incident.active is False and (handling := self._handlings.get(work.incident.id)):
+                handling.resolved()
             self._lanes.put(work.incident.id, work)
+
+    def take_up(self, message: Message) -> None:
+        """Handle a message that another process left behind, before what came after it for the same incident."""
+        ruleset = self._rules()
+        incidents = decode(self._form, message)
+        if isinstance(incidents, Poison):  # it was none when it was taken: the format has changed since
+            self._bury(Taken(message, NO_EPOCH, 1, recovered=True), incidents)
+            return
+        taken = Taken(message, NO_EPOCH, len(incidents), recovered=True)
+        for incident in incidents:
+            matches = tuple(ruleset.conditions.match(incident, self._clock.now()))
+            work = Work(taken, incident, matches, ruleset)
+            self._recovered.setdefault(incident.id, deque()).append(work)
+            self._lanes.put(
+                incident.id, None
+            )  # an idle lane begins; one in work looks at it before it goes on
+
+    async def retry(self, request: Request) -> str:
+        """Fulfil an operator's wish: a run again, and what would have followed it. The answer, when that is done.
+
+        UsageError, with the reason, when it cannot be.
+        """
+        run = await self._journal.find(request.run_id)
+        message = None if run is None else await self._journal.message_of(run)
+        work = retried(run, message, request, self._rules(), self._form)
+        answer: asyncio.Future[str] = self._loop.create_future()
+        self._answers[request.id] = answer
+        self._lanes.put(work.incident.id, work)
+        try:
+            return await answer
+        finally:
+            del self._answers[request.id]
+
+    async def idle(self) -> None:
+        """Wait until nothing is in hand."""
+        await self._lanes.idle()
+
+    async def _handle_next(self, key: str, work: Work | None) -> None:
+        """What came from the journal first, then the work itself, unless another process has it now."""
+        await self._handle_recovered(key)
+        if work is None:
+            return
+        if not (work.taken.recovered or self._intake.is_current(work.taken)):
+            return  # its partition is another process's, or it has come again: nothing of it has begun here
+        while await self._busy_elsewhere(work):
+            await self._pauses.sleep(ASK_AGAIN_S)
+            await self._handle_recovered(key)
+        await self._handle(work)
+
+    async def _handle_recovered(self, key: str) -> None:
+        while recovered := self._recovered.get(key):
+            work = recovered.popleft()
+            if not recovered:
+                del self._recovered[key]
+            await self._handle(work)
+
+    async def _busy_elsewhere(self, work: Work) -> bool:
+        """Whether another process still handles an earlier message of this incident."""
+        if self._dry_run or not self._journal.shared or not self._journal.knows(work.incident.id):
+            return False
+        return await self._journal.busy_elsewhere(work.incident.id, work.taken.message)
 
     async def _handle(self, work: Work) -> None:
         incident = work.incident
         try:
             history = await self._history(incident.id, incident.active is not False)
-            if work.matches:
+            if work.matches and work.retry is None:
                 self._tally.matched += 1
                 self._metrics.messages.labels(MessageResult.MATCHED).inc()
             for match in work.matches:
-                handling = Handling(
-                    self._runner, work.taken.message, work.ruleset, match, history, self._dry_run
-                )
-                self._note(match.condition, work, await handling.run())
-            if not self._dry_run and history.left_open(work.taken.message):
+                await self._handle_match(work, match, history)
+            if not self._dry_run and work.retry is None and history.left_open(work.taken.message):
                 now = History(await self._journal.live_runs(incident.id))
                 await self._runner.settle(now.left_open(work.taken.message))
         except (ParkedError, StoreError):
@@ -157,12 +257,67 @@ class Flow:
             _log.exception("incident %s cannot be handled", incident.id, event="incident.bug")
             self._bury(work.taken, Poison("internal-error", f"{type(error).__name__}: {error}"))
             return
+        finally:
+            self._handlings.pop(incident.id, None)
         self._done(work.taken)
+
+    async def _handle_match(self, work: Work, match: Match, history: History) -> None:
+        retry = work.retry
+        handling = Handling(
+            self._runner,
+            work.taken.message,
+            work.ruleset,
+            match,
+            history,
+            Progress(lambda: self._park(work.taken)),
+            self._dry_run,
+            retry=None if retry is None else retry.run,
+            request="" if retry is None else retry.request.id,
+        )
+        self._handlings[work.incident.id] = handling
+        if any(later is not None and later.incident.active is False for later in self._behind(work)):
+            handling.resolved()
+        try:
+            result = await handling.run()
+        except UsageError as error:
+            if retry is None:
+                raise
+            self._answer(retry, error)
+            return
+        work.taken.keep = work.taken.keep or retry is not None or handling.worth_another_try
+        self._note(match.condition, work, result)
+        await self._told(work, match.condition, result)
+        if retry is not None:
+            ran = "; ".join(f"{each.run_id} {each.status}: {each.message}" for each in handling.results)
+            self._answer(retry, f"{result}: {ran}")
+
+    def _behind(self, work: Work) -> tuple[Work | None, ...]:
+        return self._lanes.waiting(work.incident.id)
+
+    def _answer(self, retry: Retry, text: str | UsageError) -> None:
+        answer = self._answers.get(retry.request.id)
+        if answer is None or answer.done():
+            return
+        if isinstance(text, UsageError):
+            answer.set_exception(text)
+        else:
+            answer.set_result(text)
+
+    def _park(self, taken: Taken) -> None:
+        """The journal has all of it and it will wait for long: Kafka need not."""
+        if not (taken.parked or taken.recovered or self._dry_run) and self._parked < self._max_parked:
+            taken.parked = True
+            self._parked += 1
+            self._intake.park(taken)
 
     def _done(self, taken: Taken) -> None:
         taken.left -= 1
-        if taken.left == 0:
-            self._intake.finish(taken)
+        if taken.left > 0:
+            return
+        self._parked -= taken.parked
+        if not self._dry_run:
+            self._journal.finished(taken.message, keep=taken.keep)
+        self._intake.finish(taken)
 
     async def _history(self, incident_id: str, active: bool) -> History:
         if not self._journal.knows(incident_id):

@@ -14,7 +14,7 @@ class Lanes(Generic[W]):
     """A lane per key; a lane is one task while it has work, and nothing otherwise. On the event loop only."""
 
     def __init__(
-        self, work: Callable[[W], Coroutine[Any, Any, None]], failed: Callable[[BaseException], None]
+        self, work: Callable[[str, W], Coroutine[Any, Any, None]], failed: Callable[[BaseException], None]
     ) -> None:
         self._work = work
         self._failed = failed
@@ -32,11 +32,15 @@ class Lanes(Generic[W]):
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
+    def waiting(self, key: str) -> tuple[W, ...]:
+        """What stands behind the item in work."""
+        return tuple(self._queues.get(key, ()))
+
     async def _drive(self, key: str) -> None:
         queue = self._queues[key]
         try:
             while queue:
-                await self._work(queue.popleft())
+                await self._work(key, queue.popleft())
         finally:
             del self._queues[key]
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from automation_consumer.model.message import Message
 from automation_consumer.model.run import Phase, Run, run_id
 from automation_consumer.pipeline.ruleset import PreparedAction, Ruleset
 from automation_consumer.safety.question import LastSuccess, Question
+from automation_consumer.safety.stale import Stale
 
 _ALERT_FIELDS = frozenset(ALERT_FIELDS)
 _INCIDENT_FIELDS = frozenset(INCIDENT_FIELDS)
@@ -39,11 +40,33 @@ class History:
         return [
             run
             for run in self._by_id.values()
-            if not run.ended and (run.topic, run.partition, run.offset) == place
+            if not run.ended and not run.request and (run.topic, run.partition, run.offset) == place
         ]
+
+    def begun(self, message: Message, condition: str) -> bool:
+        """Whether it was decided before, for this very message, that the condition acts: a restart does not ask again."""
+        place = (message.topic, message.partition, message.offset)
+        return any(
+            (run.topic, run.partition, run.offset) == place
+            and run.condition == condition
+            and run.data.get("check") != Stale.name
+            for run in self._by_id.values()
+        )
 
     def earlier(self, subject: str, run_id: str) -> list[Run]:
         return [run for run in self._by_subject.get(subject, ()) if run.id != run_id]
+
+
+class Progress:
+    """What the runs of one handling learn from outside, and tell it."""
+
+    def __init__(self, park: Callable[[], None] = lambda: None) -> None:
+        self.resolved = False
+        """The incident was resolved, and what has not begun is not wanted any more."""
+        self.park = park
+        """A run will wait for long; everything about its message is in the journal."""
+        self.decided_at: dict[str, float] = {}
+        """When each condition's first run was asked about: an incident that gets old while it is handled is finished."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +86,9 @@ class Plan:
     dry_run: bool = False
     ancestors: tuple[str, ...] = ()  # the actions that run this one, outermost first
     held_locks: frozenset[str] = frozenset()  # what those hold
+    request: str = ""  # the operator's request that this fulfils
+    forced: bool = False  # an operator wants just this one again, whatever became of it before
+    progress: Progress = field(default_factory=Progress)
 
     @property
     def action(self) -> str:
@@ -80,6 +106,7 @@ class Plan:
             self.alert.id if self.alert else "",
             self.position,
             self.action,
+            *((self.request,) if self.request else ()),
         )
 
     @cached_property
@@ -149,18 +176,35 @@ class Plan:
             rerun=self.ruleset.condition(self.condition).rerun,
             digest=self.digest,
             target=self.target,
-            earlier=self.history.earlier(self.subject, self.run_id),
+            earlier=() if self.forced else self.history.earlier(self.subject, self.run_id),
             when=self.prepared.when,
             scope=self.scope,
             last_success=last_success,
             now=now,
+            resolved=self.progress.resolved,
+            condition=self.condition,
+            age_s=self._age_s(now),
+            max_age_s=self._max_age_s,
         )
+
+    @property
+    def _max_age_s(self) -> float | None:
+        own = self.ruleset.condition(self.condition).max_age
+        return own if own is not None else self.ruleset.config.settings.limits.max_age
+
+    def _age_s(self, now: float) -> float | None:
+        """How old the incident was when its handling began; None when it began before a restart, or somebody asked for it."""
+        if self.request or self.history.begun(self.message, self.condition):
+            return None
+        at = self.incident.updated_at or self.incident.started_at or self.message.timestamp_ms / 1000
+        return self.progress.decided_at.setdefault(self.condition, now) - at if at else None
 
     def nested(self, prepared: PreparedAction, call: str, history: History) -> Plan:
         """The plan of an action that this one runs; `call` tells its calls apart."""
         return replace(
             self,
             prepared=prepared,
+            forced=False,
             position=f"{self.position}/{self.action}#{call}",
             history=history,
             ancestors=(*self.ancestors, self.action),

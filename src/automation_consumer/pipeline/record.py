@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 
 from automation_consumer.clock import Clock
+from automation_consumer.errors import FencedError
+from automation_consumer.model.message import Message
 from automation_consumer.model.outcome import Handle, Outcome
 from automation_consumer.model.run import Run, RunStatus
 from automation_consumer.pipeline.plan import Plan
@@ -57,32 +59,34 @@ class Recorder:
             offset=plan.message.offset,
             created_at=self._clock.now(),
             params=self._masked(params),
+            request=plan.request,
             reason=self._text(reason),
         )
 
-    async def begin(self, run: Run) -> Run:
-        """Write the intent. Returns the run of that id if the journal has it already."""
-        return await self.journal.open(run)
+    async def begin(self, run: Run, message: Message) -> Run:
+        """Write the intent, and the message beside it. FencedError when another process has begun this very run."""
+        return self._ours(await self.journal.open(run, message))
 
-    async def end(self, run: Run) -> Run:
-        """Write a run that ends where it begins (denied, previewed, not renderable)."""
-        ended = await self.journal.open(msgspec.structs.replace(run, ended_at=run.created_at))
+    async def end(self, run: Run, message: Message) -> Run:
+        """Write a run that ends where it begins (denied, previewed, not renderable). FencedError as `begin`."""
+        ended = self._ours(
+            await self.journal.open(msgspec.structs.replace(run, ended_at=run.created_at), message)
+        )
         self._announce(ended)
         return ended
 
     async def running(self, run: Run) -> None:
-        """A further attempt is about to act."""
+        """A further attempt is about to act. FencedError when another process has taken the run over."""
         now = self._clock.now()
-        await self.journal.change(
-            run.id, RunStatus.RUNNING, now, f"attempt {run.attempt}", attempt=run.attempt, next_at=now
+        await self._change(
+            run, RunStatus.RUNNING, f"attempt {run.attempt}", attempt=run.attempt, next_at=now, handle=None
         )
 
     async def waiting(self, run: Run, handle: Handle, deadline_at: float | None, detail: str) -> None:
         """A remote job is known: from here on a restart polls instead of starting."""
-        await self.journal.change(
-            run.id,
+        await self._change(
+            run,
             RunStatus.WAITING,
-            self._clock.now(),
             self._text(detail),
             handle=msgspec.to_builtins(handle),
             url=handle.url,
@@ -90,12 +94,11 @@ class Recorder:
         )
 
     async def retrying(self, run: Run, reason: str, next_at: float) -> None:
-        await self.journal.change(
-            run.id, RunStatus.RETRYING, self._clock.now(), self._text(reason), next_at=next_at, handle=None
-        )
+        """An attempt failed; the next one is due then."""
+        await self._change(run, RunStatus.RETRYING, self._text(reason), next_at=next_at, handle=None)
 
     async def close(self, run: Run, status: RunStatus, outcome: Outcome) -> bool:
-        """The final state. False when the run had ended already."""
+        """The final state. False when the run had ended already; FencedError when it is another process's now."""
         now = self._clock.now()
         fields: dict[str, Any] = {"ended_at": now, "next_at": None, "reason": self._text(outcome.message)}
         if outcome.url is not None:
@@ -104,10 +107,19 @@ class Recorder:
             fields["output"] = _printable(self._mask(outcome.output))[-OUTPUT_TAIL:]
         if outcome.data:
             fields["data"] = self._masked(outcome.data)
-        landed = await self.journal.change(run.id, status, now, fields["reason"], **fields)
+        landed = await self.journal.change(run, status, now, fields["reason"], **fields)
         if landed:
             self._announce(msgspec.structs.replace(run, status=status, **fields))
         return landed
+
+    async def _change(self, run: Run, to: RunStatus, detail: str, **fields: Any) -> None:
+        if not await self.journal.change(run, to, self._clock.now(), detail, **fields):
+            raise FencedError(f"run {run.id} has ended already")
+
+    def _ours(self, run: Run) -> Run:
+        if run.owner != self.journal.process:
+            raise FencedError(f"run {run.id} was begun by process {run.owner}")
+        return run
 
     def _text(self, text: str) -> str:
         return _printable(self._mask(text))[:REASON_LENGTH]

@@ -78,6 +78,9 @@ class Ruleset:
     def condition(self, name: str) -> Condition:
         return self._specs[name].condition
 
+    def has_condition(self, name: str) -> bool:
+        return name in self._specs
+
     def rule(self, name: str) -> str:
         """Where the condition stands: `file:line`."""
         return str(self._specs[name].place)

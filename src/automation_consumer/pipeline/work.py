@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from automation_consumer.model.incident import Incident
 from automation_consumer.model.match import Match
 from automation_consumer.model.message import Message
+from automation_consumer.model.run import Run
+from automation_consumer.model.switch import Request
 from automation_consumer.pipeline.ruleset import Ruleset
+
+NO_EPOCH = -1
+"""Of a message that no assignment brought: it came from the journal."""
 
 
 @dataclass(slots=True)
@@ -20,6 +25,12 @@ class Taken:
     left: int
     incidents: tuple[str, ...] = ()
     """The ids of its incidents: while it is in hand, what is told of them later must not be overlooked."""
+    recovered: bool = False
+    """Whether it came from the journal: an earlier process, or one that is gone, had left it."""
+    parked: bool = False
+    """Whether it counts as finished for Kafka: a run of it waits for long, and the journal has it all."""
+    keep: bool = False
+    """Whether a run of it ended so that somebody may want it tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,15 @@ class Work:
     incident: Incident
     matches: tuple[Match, ...]
     ruleset: Ruleset
+    retry: Retry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """An operator's wish: this run again, and what would have followed it."""
+
+    run: Run
+    request: Request
 
 
 @dataclass(slots=True)

@@ -28,6 +28,12 @@ class Question(msgspec.Struct, frozen=True):
     scope: Callable[[frozenset[str]], Mapping[str, Any]]
     last_success: LastSuccess
     now: float
+    resolved: bool = False
+    """Whether the incident was resolved meanwhile, and the condition does not want what has not begun."""
+    condition: str = ""
+    age_s: float | None = None
+    """How old the incident was when it was decided to act on it; None when nobody can tell, or it does not matter."""
+    max_age_s: float | None = None
 
 
 class Check(Protocol):

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from automation_consumer.config.settings import OnUnknown
 from automation_consumer.model.run import Phase, Run, RunStatus
-from automation_consumer.model.verdict import Decision, Verdict
+from automation_consumer.model.verdict import Decision, Then, Verdict
 from automation_consumer.plugin.params import parse_duration
 from automation_consumer.safety.question import Question
-
-UNRESOLVED = "unresolved"
-"""The `check` of a denial that leaves the alert unmended: an earlier run's effect is unknown."""
 
 
 class Rerun:
@@ -31,8 +28,9 @@ class Rerun:
             return Verdict(Decision.ALLOW, self.name)
         return Verdict(
             Decision.DENY,
-            UNRESOLVED,
+            "unresolved",
             f"run {last.id} may have taken effect (it ended unknown); it is not repeated blindly",
+            then=Then.FAIL,  # the alert is not mended
         )
 
     def _after_success(self, question: Question, last: Run) -> Verdict:

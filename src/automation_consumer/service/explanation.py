@@ -1,15 +1,16 @@
-"""What a configuration makes of one message, without a journal and without any secret's value."""
+"""What a configuration makes of one message, without a journal. A secret's value is never shown, not even an alert's."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import msgspec
 
 from automation_consumer.clock import SystemClock
 from automation_consumer.conditions.explain import explain
+from automation_consumer.config.secrets import learn_all
 from automation_consumer.errors import TemplateError, UsageError
 from automation_consumer.model.incident import Alert, Incident
 from automation_consumer.model.match import Match
@@ -21,19 +22,45 @@ from automation_consumer.pipeline.plan import History, Plan
 from automation_consumer.pipeline.render import MASKED, render
 from automation_consumer.pipeline.ruleset import Ruleset
 from automation_consumer.safety.question import Question
+from automation_consumer.service.secrets import secret_store
 from automation_consumer.sources.formats import build_format
+
+_FOREIGN: Final = frozenset({"tags", "parameters", "actual", "expected"})
+"""Below these keys the keys are an incident's or an action's."""
 
 
 def explain_message(ruleset: Ruleset, value: bytes) -> list[dict[str, Any]]:
-    """One document per incident of the message. UsageError when the message is poison, with its reason."""
+    """One document per incident of the message. UsageError when the message is poison, with its reason.
+
+    What the incident says is masked as it would be in the journal: an alert may quote a secret of ours. Blocks.
+    """
     kafka = ruleset.config.settings.kafka
     if kafka is None:
         raise UsageError("the configuration has no `kafka:` section", hint="it says the format of a message")
+    secrets = secret_store(ruleset.config)
+    learn_all(ruleset.config, ruleset.registry, secrets)
+    mask = secrets.masker.mask
     message = Message(kafka.topics[0], 0, 0, value)
     incidents = decode(build_format(kafka.format, kafka.max_message_bytes), message)
     if isinstance(incidents, Poison):
-        raise UsageError(f"the message is poison: {incidents.reason}: {incidents.detail}")
-    return asyncio.run(_explain(ruleset, message, incidents))
+        raise UsageError(f"the message is poison: {incidents.reason}: {mask(incidents.detail)}")
+    return [_masked(each, mask) for each in asyncio.run(_explain(ruleset, message, incidents))]
+
+
+def _masked(value: Any, mask: Callable[[str], str], *, foreign: bool = False) -> Any:
+    """The same without secrets: in texts, in numbers that are one, and in keys that are not ours (`foreign`)."""
+    if isinstance(value, dict):
+        return {
+            mask(key) if foreign else key: _masked(item, mask, foreign=foreign or key in _FOREIGN)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_masked(item, mask, foreign=foreign) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    text = str(value)
+    shown = mask(text)
+    return value if shown == text else shown
 
 
 async def _explain(

@@ -10,7 +10,7 @@ from pathlib import Path
 from automation_consumer.conditions.compiler import compile_conditions
 from automation_consumer.config.load import Loaded, load
 from automation_consumer.config.problems import Code, Problem, Severity, in_order, problem
-from automation_consumer.config.secrets import SecretStore, missing_secrets
+from automation_consumer.config.secrets import SecretStore, Where, missing_secrets
 from automation_consumer.config.templates import check_templates
 from automation_consumer.errors import ConfigError
 from automation_consumer.pipeline.ruleset import Ruleset
@@ -27,6 +27,8 @@ class Checked:
 
     ruleset: Ruleset | None
     problems: list[Problem]
+    where: Where
+    """Where a part of it stands, by its path: `("kafka", "topics")`."""
 
     def need(self) -> Ruleset:
         """The ruleset; ConfigError with every error when there is none."""
@@ -54,8 +56,8 @@ def check(
         problems += _missing(loaded, registry, environ)
     failed = any(each.severity is Severity.ERROR for each in problems)
     if failed or conditions is None or loaded.config is None:
-        return Checked(None, in_order(problems))
-    return Checked(Ruleset(loaded.config, conditions, registry), in_order(problems))
+        return Checked(None, in_order(problems), loaded.where)
+    return Checked(Ruleset(loaded.config, conditions, registry), in_order(problems), loaded.where)
 
 
 def _missing(loaded: Loaded, registry: Registry, environ: Mapping[str, str]) -> list[Problem]:

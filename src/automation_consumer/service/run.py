@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+import socket
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from prometheus_client import CollectorRegistry
 
@@ -18,20 +18,34 @@ from automation_consumer.clock import Clock, SystemClock
 from automation_consumer.config.secrets import SecretStore
 from automation_consumer.config.settings import Kafka
 from automation_consumer.errors import AutomationError, UsageError
-from automation_consumer.logs import get_logger
+from automation_consumer.logs import get_logger, setup
 from automation_consumer.metrics import Metrics
+from automation_consumer.pipeline.flow import LEAVE_S, Flow
 from automation_consumer.pipeline.ruleset import Ruleset, resolve
 from automation_consumer.pipeline.work import Tally
 from automation_consumer.service.build import Service, build
-from automation_consumer.service.health import health
+from automation_consumer.service.config_files import ConfigFiles
+from automation_consumer.service.health import HealthReport
+from automation_consumer.service.leftovers import CLOSE_S, Leftovers
 from automation_consumer.service.recovery import Recovery
+from automation_consumer.service.reload import CurrentRules, Reloader, note_use
+from automation_consumer.service.retention import prune_daily
+from automation_consumer.service.rules import check
+from automation_consumer.service.signals import Signals
+from automation_consumer.service.watchdog import Watchdog
 from automation_consumer.sources.kafka.embedded import EmbeddedBroker
 from automation_consumer.sources.kafka.topics import check_topics
-from automation_consumer.store.journal import sqlite_path
-from automation_consumer.store.sqlite import SqliteJournal
+from automation_consumer.store.journal import Journal
+from automation_consumer.store.open import open_journal
 from automation_consumer.web.server import WebServer
 
 _log = get_logger(__name__)
+
+T = TypeVar("T")
+
+LAST_OUTCOMES_S: Final = 5.0  # for the events of what ended last; what is left is sent after the next start
+AFTER_DRAIN_S: Final = LEAVE_S + LAST_OUTCOMES_S + 2 * CLOSE_S
+SESSION_TIMEOUT_MS: Final = 45_000  # librdkafka's default
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,8 @@ class Options:
     drain_timeout_s: float | None = None
     announce: Callable[[str], None] = lambda line: None
     """Tells a person at the terminal an address; must not block."""
+    files: ConfigFiles | None = None
+    """Where the configuration came from, if it is to be read again when it changes."""
 
 
 async def serve(
@@ -61,20 +77,28 @@ async def serve(
     """
     clock = clock or SystemClock()
     stop = stop or asyncio.Event()
+    tally = tally or Tally()
     settings = ruleset.config.settings
     if settings.kafka is None:
         raise UsageError("the configuration has no `kafka:` section", hint="it says which topics to read")
     registry = CollectorRegistry()
     metrics = Metrics(registry, version=__version__)
+    rules = CurrentRules(ruleset)
+    note_use(ruleset, metrics, clock)
+    left = Leftovers()
     with ExitStack() as stack:  # what starts first ends last
+        stack.callback(left.tell, tally)
+        reloader = _reloader(options, rules, secrets, metrics, clock)
+        signals = stack.enter_context(_signals(stop, reloader, rules, options, clock))
         kafka = _kafka(settings.kafka, options, stack)
-        ruleset = ruleset.with_kafka(kafka)
+        rules.current = ruleset.with_kafka(kafka)
         if options.once:  # a service waits for its broker; one that is to end must not wait for ever
             check_topics(resolve(kafka.client_settings(), secrets.get), kafka.topics, clock=clock)
-        journal = SqliteJournal(sqlite_path(settings.store), clock, _commit_metrics(metrics))
-        stack.callback(journal.close)
+        url = resolve({"url": settings.store}, secrets.get)["url"]
+        journal = _journal(url, kafka, clock, metrics, dry_run=options.dry_run)
+        stack.callback(left.close_journal, journal)
         service = build(
-            ruleset,
+            rules.get,
             secrets,
             kafka,
             journal,
@@ -84,50 +108,102 @@ async def serve(
             dry_run=options.dry_run,
             tally=tally,
         )
-        stack.callback(service.close)
+        stack.callback(left.close_service, service)
+        watchdog = _watchdog(service, rules, kafka, metrics, clock)
         if not options.once:
-            web = WebServer(
-                settings.service.host,
-                settings.service.port,
-                registry,
-                lambda: health(service.intake, service.flow, ruleset.config.version, clock),
-            )
+            report = HealthReport(service, journal, rules, watchdog, clock, reloader)
+            web = WebServer(settings.service.host, settings.service.port, registry, report)
             options.announce(f"metrics and health: {web.start()}")
             stack.callback(web.stop)
-        await _run(service, ruleset, journal, options, stop)
-        return service.tally
+        await _run(Parts(service, rules, journal, watchdog, reloader, signals, clock), options, stop, left)
+    return tally
 
 
-async def _run(
-    service: Service, ruleset: Ruleset, journal: SqliteJournal, options: Options, stop: asyncio.Event
-) -> None:
-    flow = service.flow
-    recovery = Recovery(service.engine, service.runner, ruleset)
-    resumed = 0 if options.dry_run else recovery.start(await journal.open_runs())
-    flow.start(service.connect)
-    gc.collect()
-    gc.freeze()  # the configuration stays for good: no collection needs to look at it again
-    _log.info(
-        "started with config %s: %d conditions, %d jobs taken up again",
-        ruleset.config.version,
-        len(ruleset.conditions),
-        resumed,
-        event="service.started",
-    )
-    with _signals(stop):
+@dataclass(frozen=True)
+class Parts:
+    """What one run of the service works with."""
+
+    service: Service
+    rules: CurrentRules
+    journal: Journal
+    watchdog: Watchdog
+    reloader: Reloader | None
+    signals: Signals
+    clock: Clock
+
+
+async def _run(parts: Parts, options: Options, stop: asyncio.Event, left: Leftovers) -> None:
+    flow = parts.service.flow
+    async with AsyncExitStack() as stack:
+        await _start(parts, options, stop, stack)
         await _first(stop.wait(), flow.caught_up.wait(), asyncio.shield(flow.failed))
-        if flow.caught_up.is_set():
-            await recovery.idle()
-        limit_s = options.drain_timeout_s
-        clean = await flow.stop(ruleset.config.settings.service.drain_timeout if limit_s is None else limit_s)
-        await recovery.stop()
-    service.tally.cut_off = not clean
-    _log.info("stopped%s", "" if clean else ", some actions were cut off", event="service.stopped")
+        parts.signals.stop_begun()
+        parts.signals.step = "waiting for the actions that run"
+        left.acting = not await flow.stop(_drain_s(parts.rules, options))
+        parts.signals.step = "sending the last outcomes"
+        await parts.service.announcer.stop(LAST_OUTCOMES_S)
+        parts.signals.step = "closing its clients, the producer and the journal"
+    _log.info("stopped%s", ", some actions were cut off" if left.acting else "", event="service.stopped")
     if flow.failed.done():
         error = flow.failed.result()
         raise (
             error if isinstance(error, AutomationError) else AutomationError(f"the service failed: {error!r}")
         )
+
+
+async def _start(parts: Parts, options: Options, stop: asyncio.Event, stack: AsyncExitStack) -> None:
+    flow, ruleset = parts.service.flow, parts.rules.current
+    in_hand = ruleset.config.settings.limits.max_in_flight_incidents
+    parts.service.announcer.start(flow.fail)
+    recovery = Recovery(parts.journal, flow, parts.clock, in_hand)
+    resumed = 0
+    if not options.dry_run:
+        stack.push_async_callback(parts.service.switchboard.stop)
+        await _unless(stop, parts.service.switchboard.start())  # first: nothing may act that is paused
+        resumed = await _unless(stop, recovery.at_start()) or 0
+    flow.start(parts.service.connect)
+    parts.watchdog.start()
+    stack.callback(parts.watchdog.stop)
+    if parts.reloader is not None:
+        parts.reloader.start()
+        stack.callback(parts.reloader.stop)
+    if not options.dry_run:
+        _beside(flow, recovery.watch(), stack)
+        if not options.once:
+            _beside(flow, prune_daily(parts.journal, parts.clock, parts.rules.retention_s), stack)
+    gc.collect()
+    gc.freeze()  # the configuration stays for long: no collection needs to look at it again
+    _log.info(
+        "started with config %s: %d conditions, %d messages of an earlier process taken up again",
+        ruleset.config.version,
+        len(ruleset.conditions),
+        resumed,
+        event="service.started",
+    )
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What `work` gives; None when `stop` is set before, as while a database is away."""
+    working, stopped = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    await asyncio.wait((working, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if working.done():
+        return working.result()
+    working.cancel()
+    return None
+
+
+def _beside(flow: Flow, work: Coroutine[Any, Any, None], stack: AsyncExitStack) -> None:
+    """Run it until the stack is left; if it fails, the service does."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            flow.fail(error)
+
+    task = asyncio.create_task(work)
+    task.add_done_callback(ended)
+    stack.callback(task.cancel)
 
 
 async def _first(*waits: Any) -> None:
@@ -140,21 +216,74 @@ async def _first(*waits: Any) -> None:
             task.cancel()
 
 
-def _signals(stop: asyncio.Event) -> ExitStack:
-    """The first SIGTERM or SIGINT stops; a second one ends the process at once, which is as safe as kill -9."""
+def _drain_s(rules: CurrentRules, options: Options) -> float:
+    configured = rules.current.config.settings.service.drain_timeout
+    return configured if options.drain_timeout_s is None else options.drain_timeout_s
+
+
+def _signals(
+    stop: asyncio.Event, reloader: Reloader | None, rules: CurrentRules, options: Options, clock: Clock
+) -> Signals:
     loop = asyncio.get_running_loop()
 
-    def caught() -> None:
-        if stop.is_set():
-            os._exit(130)
+    def told() -> None:
         _log.info("stopping; once more ends it at once", event="service.stopping")
         stop.set()
 
-    stack = ExitStack()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, caught)
-        stack.callback(loop.remove_signal_handler, number)
-    return stack
+    return Signals(
+        lambda: loop.call_soon_threadsafe(told),
+        None if reloader is None else reloader.request,
+        lambda: _drain_s(rules, options) + AFTER_DRAIN_S,
+        clock,
+    )
+
+
+def _reloader(
+    options: Options, rules: CurrentRules, secrets: SecretStore, metrics: Metrics, clock: Clock
+) -> Reloader | None:
+    files = options.files
+    if files is None or options.once:
+        return None
+    registry = rules.current.registry
+
+    def adopted(before: Ruleset, after: Ruleset) -> None:
+        was, now = before.config.settings.service, after.config.settings.service
+        if (was.log_format, was.log_level) != (now.log_format, now.log_level):
+            setup(now.log_format, now.log_level, secrets.masker.mask)
+
+    return Reloader(
+        files,
+        rules,
+        lambda: check(files.paths, registry, os.environ),
+        secrets,
+        metrics,
+        clock,
+        adopted=adopted,
+        mode=rules.current.config.settings.service.reload,
+    )
+
+
+def _watchdog(
+    service: Service, rules: CurrentRules, kafka: Kafka, metrics: Metrics, clock: Clock
+) -> Watchdog:
+    session_timeout_ms = kafka.client_settings().get("session.timeout.ms", SESSION_TIMEOUT_MS)
+    return Watchdog(
+        stall_after=rules.stall_after_s,
+        poll_seen=lambda: None if service.flow.stopping else service.intake.last_round_at,
+        poll_patience_s=float(session_timeout_ms) / 1000,
+        metrics=metrics,
+        clock=clock,
+    )
+
+
+def _journal(url: str, kafka: Kafka, clock: Clock, metrics: Metrics, *, dry_run: bool) -> Journal:
+    return open_journal(
+        url,
+        clock,
+        name=f"{socket.gethostname()}:{os.getpid()}",
+        announces=kafka.outcome_topic is not None and not dry_run,  # a dry run sends nothing
+        on_commit=_commit_metrics(metrics),
+    )
 
 
 def _kafka(kafka: Kafka, options: Options, stack: ExitStack) -> Kafka:

@@ -14,6 +14,7 @@ class FakeClock:
 
     def __init__(self, now: float = 1_800_000_000.0, *, auto: bool = False) -> None:
         self._now = now
+        self._jumped_s = 0.0
         self._auto = auto
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._numbers = count()
@@ -21,7 +22,7 @@ class FakeClock:
         """Every sleep that was asked for, in seconds."""
 
     def now(self) -> float:
-        return self._now
+        return self._now + self._jumped_s
 
     def monotonic(self) -> float:
         return self._now
@@ -35,6 +36,10 @@ class FakeClock:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._now + seconds, next(self._numbers), future))
         await future
+
+    def jump(self, seconds: float) -> None:
+        """Set the wall clock forward or back, as an administrator does; no time passes."""
+        self._jumped_s += seconds
 
     async def advance(self, seconds: float) -> None:
         """Move the time; who is due wakes up in order, and what follows from it happens before this returns."""

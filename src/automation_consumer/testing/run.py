@@ -26,9 +26,10 @@ from automation_consumer.model.incident import Alert, Incident
 from automation_consumer.model.message import Message
 from automation_consumer.model.run import Phase, Run, RunChange
 from automation_consumer.pipeline.dispatch import Dispatcher
-from automation_consumer.pipeline.engine import Engine, Pauses
+from automation_consumer.pipeline.engine import Engine
 from automation_consumer.pipeline.gate import Gate
 from automation_consumer.pipeline.locks import Locks
+from automation_consumer.pipeline.pauses import Pauses
 from automation_consumer.pipeline.plan import History, Plan
 from automation_consumer.pipeline.record import Recorder
 from automation_consumer.pipeline.ruleset import Ruleset
@@ -80,17 +81,19 @@ class Bench:
             masker.add(value)
             return value
 
+        pauses = Pauses(self.clock)
         self.engine = Engine(
             clock=self.clock,
             recorder=Recorder(self.journal, self.clock, masker.mask),
             dispatcher=Dispatcher(slots, 4),
             gate=Gate(),
-            locks=Locks(),
-            pauses=Pauses(self.clock),
+            locks=Locks(self.journal, pauses),
+            pauses=pauses,
             clients=self.clients,
             secret=secret,
             metrics=self.metrics,
             tally=Tally(),
+            journal=self.journal,
             dry_run=dry_run,
         )
         self.runner = Runner(self.engine)

@@ -166,7 +166,7 @@ ACTIONS = "version: 1\nactions:\n  - name: a\n    type: script\n    "
         ("command: x\n    mode: 5", "6:11: error: 'mode' must be a text or a list, got number 5"),
         (
             "command: x\n    on_unknown: retry",
-            "6:17: error: 'on_unknown' must be one of fail, rerun; got text 'retry'",
+            "6:17: error: 'on_unknown' must be one of escalate, fail, rerun; got text 'retry'",
         ),
         ("command: x\n    owner: ", "'owner' must be a text, got nothing"),
     ],
@@ -262,6 +262,7 @@ def test_every_code_is_provoked_somewhere():
         Code.FILE_UNREADABLE,  # test_reader, and the missing folder below
         Code.BROKEN_TYPE,
         Code.MISSING_SECRET,
+        Code.NEEDS_RESTART,  # test_reload
         Code.DUPLICATE_SECTION,  # the two files below
     }
     assert here | {str(code) for code in elsewhere} == {str(code) for code in Code}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 import orjson
 
+from automation_consumer.errors import BrokerError
 from automation_consumer.model.message import Message
 from automation_consumer.pipeline.commit import Partition
 
@@ -28,6 +29,27 @@ class ScriptedSource:
         self.sync_commits: list[dict[Partition, int]] = []
         self.asked: list[int] = []
         self.closed = False
+        self.group = "pods"
+        self.session_timeout_s = 10.0
+        self.elsewhere: set[Partition] = set()
+        """Partitions that another member of the group has."""
+        self.silent = False
+        """Whether the broker does not answer."""
+        self.refused: set[Partition] = set()
+        """Partitions whose next synchronous commit fails."""
+
+    def add(self, partition: Partition) -> None:
+        """A partition more is ours; it begins at 0, or goes on where it was."""
+        self._queues.setdefault(partition, deque())
+        self._next.setdefault(partition, 0)
+        self._ends.setdefault(partition, 0)
+        self._paused.discard(partition)
+
+    def drop(self, partition: Partition) -> None:
+        """It is another member's now."""
+        del self._queues[partition]
+        self._paused.discard(partition)
+        self.elsewhere.add(partition)
 
     def put(self, value: bytes | None, partition: Partition = P0) -> Message:
         offset = self._next[partition]
@@ -56,6 +78,22 @@ class ScriptedSource:
         return frozenset(self._queues)
 
     @property
+    def paused(self) -> frozenset[Partition]:
+        return frozenset(self._paused & self._queues.keys())
+
+    @property
+    def began(self) -> Mapping[Partition, int]:
+        return dict.fromkeys(self._queues, 0)
+
+    def watermarks(self, partition: Partition) -> tuple[int, int] | None:
+        return (0, self._ends[partition]) if partition in self._ends else None
+
+    def all_partitions(self, timeout_s: float) -> frozenset[Partition]:
+        if self.silent:
+            raise BrokerError("no answer")
+        return self.assignment | self.elsewhere
+
+    @property
     def ends_reached(self) -> Mapping[Partition, int]:
         return dict(self._reached)
 
@@ -73,7 +111,8 @@ class ScriptedSource:
 
     def commit_sync(self, offsets: Mapping[Partition, int]) -> list[Partition]:
         self.sync_commits.append(dict(offsets))
-        return []
+        refused, self.refused = self.refused, set()
+        return [each for each in offsets if each in refused]
 
     def close(self) -> None:
         self.closed = True

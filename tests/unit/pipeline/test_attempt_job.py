@@ -185,3 +185,19 @@ async def test_a_dry_run_starts_no_job():
     ran = await run_action(job, {}, dry_run=True)
     assert ran.run.status is RunStatus.PREVIEWED
     assert (job.started, job.looked_up, job.polled) == ([], [], [])
+
+
+@pytest.mark.parametrize("jump_s", [3600, -3600])
+async def test_a_wall_clock_that_jumps_neither_times_a_job_out_nor_delays_its_polls(jump_s):
+    """Red when a wait or a limit within one process is measured by the wall clock."""
+    clock = FakeClock(auto=True)
+
+    async def jump(ctx):
+        clock.jump(jump_s)
+
+    job = Job(jump, None, DONE, interval_s=30, timeout_s=300)
+    before = clock.monotonic()
+    ran = await run_action(job, {"timeout": 600}, clock=clock)
+    assert ran.run.status is RunStatus.SUCCEEDED
+    assert job.cancelled == []
+    assert clock.monotonic() - before == 90

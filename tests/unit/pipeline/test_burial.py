@@ -18,7 +18,7 @@ from automation_consumer.pipeline.work import Taken
 from automation_consumer.sources.kafka.embedded import EmbeddedBroker
 from automation_consumer.testing import FakeClock
 
-POISON = Poison("not-json", "line 1")
+POISON = Poison("not-json", "line 1 of s3cret")
 
 
 class World:
@@ -37,7 +37,11 @@ class World:
             given_up=self._note(self.given_up),
             clock=FakeClock(),
             metrics=Metrics(CollectorRegistry()),
+            group="automation",
+            config_version=lambda: self.version,
+            mask=lambda text: text.replace("s3cret", "***"),
         )
+        self.version = "v1"
 
     def _note(self, where: list):
         def note(what) -> None:
@@ -83,7 +87,41 @@ def test_a_dead_letter_keeps_the_message_and_says_why_and_only_then_it_is_finish
     assert (record.value(), record.key()) == (b"{broken", b"key")
     headers = dict(record.headers())
     assert headers["h"] == b"1"
-    assert b"not-json" in b" ".join(value for value in headers.values() if value)
+    assert headers["automation.reason"] == b"not-json"
+    assert (headers["automation.group"], headers["automation.config_version"]) == (b"automation", b"v1")
+
+
+def test_secrets_are_masked_in_the_reason_and_nowhere_else(broker, caplog):
+    """Red when the detail is sent or logged as it is, or the value is touched."""
+    producer = KafkaProducer({"bootstrap.servers": broker.address})
+    world = World(producer)
+    world.bury(b"{s3cret")
+    assert world.ended.wait(20)
+    producer.close()
+    record = read_one(broker)
+    assert record.value() == b"{s3cret"
+    said = {name: value for name, value in record.headers() if value}
+    assert said["automation.detail"] == b"line 1 of ***"
+    assert b"s3cret" not in b" ".join(said.values())
+    assert "s3cret" not in caplog.text
+
+
+def test_a_letter_has_the_config_version_of_its_own_time(broker):
+    """Red when the version is taken when the service starts, or when the letter is sent again."""
+    producer = KafkaProducer(
+        {"bootstrap.servers": broker.address, "queue.buffering.max.messages": 1, "linger.ms": 20_000}
+    )
+    world = World(producer)
+    world.version = "v2"
+    producer.enqueue("elsewhere", b"in the way")
+    world.bury(b"{broken")
+    [(_, again)] = world.later
+    world.version = "v3"
+    assert producer.flush(20) == 0
+    again()
+    assert producer.flush(20) == 0
+    producer.close()
+    assert dict(read_one(broker).headers())["automation.config_version"] == b"v2"
 
 
 def test_what_is_refused_for_its_size_is_cut_and_sent(broker):

@@ -5,72 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from prometheus_client import CollectorRegistry
 from tests.unit.pipeline.acting import DONE, Job, Short
+from tests.unit.pipeline.pod import Pod, committed
 from tests.unit.pipeline.scripted_source import P0, P1, ScriptedSource, an_event
 
-from automation_consumer.clock import SystemClock
-from automation_consumer.config.secrets import SecretStore
 from automation_consumer.errors import BrokerError
-from automation_consumer.metrics import Metrics
 from automation_consumer.model.outcome import Outcome
 from automation_consumer.model.run import RunStatus
-from automation_consumer.plugin.registry import Registry
-from automation_consumer.service.build import build
-from automation_consumer.service.rules import check
 from automation_consumer.store.memory import MemoryJournal
-
-CONFIG = """
-version: 1
-kafka: {topics: [incidents], format: bigpanda}
-actions: [{name: it, type: %s, text: "{{ host }}"}]
-incident_conditions:
-  - {name: critical, match: {status: critical}, alert_actions: [it], rerun: always}
-"""
-
-
-class Pod:
-    """One process: the parts as the service joins them, on a source that the test fills."""
-
-    def __init__(self, folder, action, journal, source, *, once=False, dry_run=False) -> None:
-        path = folder / "config.yaml"
-        path.write_text(CONFIG % action.type)
-        registry = Registry()
-        registry.add(action)
-        ruleset = check([path], registry, {}).need()
-        settings = ruleset.config.settings
-        assert settings.kafka is not None
-        self.journal, self.source = journal, source
-        secrets = SecretStore(settings.secrets, {})
-        metrics = Metrics(CollectorRegistry())
-        self.service = build(
-            ruleset, secrets, settings.kafka, journal, metrics, SystemClock(), once=once, dry_run=dry_run
-        )
-        self.flow = self.service.flow
-        self.service.intake.assigned(list(source.assignment))
-
-    async def once(self) -> None:
-        self.flow.start(lambda: self.source)
-        async with asyncio.timeout(20):
-            await self.flow.caught_up.wait()
-            await self.stop()
-
-    async def stop(self) -> bool:
-        clean = await self.flow.stop(5)
-        self.service.close()
-        return clean
-
-    async def until(self, holds) -> None:
-        async with asyncio.timeout(20):
-            while not holds():
-                await asyncio.sleep(0.005)
-
-
-def committed(source: ScriptedSource) -> dict:
-    whole: dict = {}
-    for each in (*source.commits, *source.sync_commits):
-        whole.update(each)
-    return whole
 
 
 async def test_all_that_was_there_is_handled_and_committed(tmp_path):
@@ -119,7 +61,7 @@ async def test_a_stop_parks_what_waits_and_the_next_process_goes_on(tmp_path):
     source = ScriptedSource()
     source.put(an_event("a"))
     pod = Pod(tmp_path, job, journal, source)
-    pod.flow.start(lambda: source)
+    await pod.start()
     await pod.until(lambda: any(run.status is RunStatus.WAITING for run in journal.runs.values()))
     assert await pod.stop()
     assert committed(source).get(P0, 0) == 0  # its message comes again
@@ -145,7 +87,7 @@ async def test_a_stop_lets_actions_finish_that_act(tmp_path):
     source = ScriptedSource()
     source.put(an_event("a"))
     pod = Pod(tmp_path, Short(step), MemoryJournal(), source)
-    pod.flow.start(lambda: source)
+    await pod.start()
     await entered.wait()
     stopping = asyncio.create_task(pod.stop())
     await asyncio.sleep(0)
@@ -165,7 +107,7 @@ async def test_a_stop_cuts_off_what_does_not_end_in_time(tmp_path):
     source.put(an_event("a"))
     journal = MemoryJournal()
     pod = Pod(tmp_path, Short(step), journal, source)
-    pod.flow.start(lambda: source)
+    await pod.start()
     await entered.wait()
     assert not await pod.flow.stop(0.01)
     pod.service.close()
@@ -199,11 +141,11 @@ async def test_runs_that_the_rules_no_longer_ask_for_are_settled(tmp_path, statu
     journal, source = MemoryJournal(), ScriptedSource()
     source.put(an_event("a"))
     pod = Pod(tmp_path, Job(None), journal, source)
-    pod.flow.start(lambda: source)
+    await pod.start()
     await pod.until(lambda: any(run.status is RunStatus.WAITING for run in journal.runs.values()))
     await pod.stop()
     [old] = journal.runs.values()
-    await journal.change(old.id, status, 0.0)
+    await journal.change(old, status, 0.0)
 
     again = ScriptedSource()
     again.put(an_event("a", "warning"))  # at the same place, and matches nothing now

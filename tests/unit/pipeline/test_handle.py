@@ -7,11 +7,12 @@ import asyncio
 import pytest
 from tests.unit.pipeline.acting import Short
 
+from automation_consumer.errors import EffectUnknownError
 from automation_consumer.model.match import Match
 from automation_consumer.model.message import Message
 from automation_consumer.model.outcome import Outcome
 from automation_consumer.pipeline.handle import ConditionResult, Handling
-from automation_consumer.pipeline.plan import History
+from automation_consumer.pipeline.plan import History, Progress
 from automation_consumer.testing import FakeClock, an_alert, an_incident
 from automation_consumer.testing.run import Bench
 
@@ -19,11 +20,11 @@ from automation_consumer.testing.run import Bench
 class World:
     """Actions `a`, `b`, …, whose calls are noted as `action:alert`; `bad` says which of them fail."""
 
-    def __init__(self, condition, *, alerts=("1",), bad=(), options=None, slow_s=0.0) -> None:
+    def __init__(self, condition, *, alerts=("1",), bad=(), unknown=(), options=None, slow_s=0.0) -> None:
         self.calls: list[str] = []
         self.now = 0
         self.most = 0
-        self._bad, self._slow_s = set(bad), slow_s
+        self._bad, self._unknown, self._slow_s = set(bad), set(unknown), slow_s
         names = {name for value in condition.values() if isinstance(value, list) for name in value}
         self.clock = FakeClock(auto=not slow_s)
         self.bench = Bench(
@@ -42,6 +43,8 @@ class World:
             if self._slow_s:
                 await ctx.clock.sleep(self._slow_s)
             self.now -= 1
+            if call in self._unknown:
+                raise EffectUnknownError("no answer")
             return Outcome(call not in self._bad, call)
 
         return act
@@ -49,7 +52,9 @@ class World:
     async def handle(self) -> ConditionResult:
         match = Match("test", self.incident, self.incident.alerts)
         message = Message("incidents", 0, 0, b"")
-        handling = Handling(self.bench.runner, message, self.bench.ruleset, match, History(), False)
+        handling = Handling(
+            self.bench.runner, message, self.bench.ruleset, match, History(), Progress(), False
+        )
         try:
             return await handling.run()
         finally:
@@ -169,3 +174,21 @@ async def test_an_action_that_stands_twice_runs_twice():
     world = World({"alert_actions": ["a", "a"]})
     assert await world.handle() is ConditionResult.SUCCEEDED
     assert world.calls == ["a:1", "a:1"]
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [({}, True), ({"a": {"on_unknown": "escalate"}}, True), ({"a": {"on_unknown": "fail"}}, False)],
+)
+async def test_an_unknown_effect_is_a_failure_and_escalates_unless_the_action_says_fail(options, asked):
+    """Red when `on_unknown: escalate` is no longer the default, or `escalation` is not run."""
+    condition = {"alert_actions": ["a"], "on_failure": ["no"], "escalation": ["page"]}
+    world = World(condition, unknown=["a:1"], options=options)
+    assert await world.handle() is ConditionResult.FAILED
+    assert world.calls == ["a:1", "no", *(["page"] if asked else [])]
+
+
+async def test_a_failure_that_is_known_does_not_escalate():
+    world = World({"alert_actions": ["a"], "escalation": ["page"]}, bad=["a:1"])
+    assert await world.handle() is ConditionResult.FAILED
+    assert world.calls == ["a:1"]

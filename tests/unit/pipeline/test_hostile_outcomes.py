@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.unit.pipeline.acting import DONE, Job, Short
+from tests.unit.pipeline.acting import Short
 
 from automation_consumer.clock import SystemClock
-from automation_consumer.errors import AutomationError
 from automation_consumer.model.outcome import Outcome
 from automation_consumer.model.run import RunStatus
-from automation_consumer.service.recovery import Recovery
-from automation_consumer.store.memory import MemoryJournal
 from automation_consumer.store.sqlite import SqliteJournal
-from automation_consumer.testing import FakeClock, run_action
+from automation_consumer.testing import run_action
 from automation_consumer.testing.run import Bench
 
 HOSTILE = [
@@ -43,22 +40,3 @@ async def test_a_missing_secret_fails_the_run_before_anything_is_called():
     assert ran.run.status is RunStatus.FAILED
     assert "nope" in ran.run.reason
     assert action.calls == []
-
-
-async def test_a_job_whose_secrets_are_not_in_the_journal_waits_for_its_message():
-    journal = MemoryJournal()
-    fields = {"text": "$secret:tok"}
-    before = Bench({"it": (Job(None), fields)}, secrets={"tok": "value"}, journal=journal, clock=FakeClock())
-    running = asyncio.create_task(before.runner.run(before.plan("it")))
-    while not any(run.status is RunStatus.WAITING for run in journal.runs.values()):
-        await asyncio.sleep(0)
-    await before.clock.settle()
-    before.engine.pauses.park()
-    with pytest.raises(AutomationError):
-        await running
-    before.close()
-    after = Bench({"it": (Job(DONE), fields)}, secrets={"tok": "value"}, journal=journal)
-    recovery = Recovery(after.engine, after.runner, after.ruleset)
-    assert recovery.start(await journal.open_runs()) == 0
-    assert (await after.runner.run(after.plan("it", history=await journal.open_runs()))).ok
-    after.close()

@@ -5,68 +5,17 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from prometheus_client import CollectorRegistry
-from tests.unit.pipeline.scripted_source import P0, P1, ScriptedSource, an_event
+from tests.unit.pipeline.intake_world import World, a_run, the_rules
+from tests.unit.pipeline.scripted_source import P0, P1, an_event
 
-from automation_consumer.metrics import Metrics
 from automation_consumer.model.match import Match
-from automation_consumer.pipeline.commit import Partition
-from automation_consumer.pipeline.intake import COMMIT_EVERY_S, Intake
+from automation_consumer.pipeline.intake import COMMIT_EVERY_S
 from automation_consumer.pipeline.ruleset import Ruleset
-from automation_consumer.pipeline.work import Tally
-from automation_consumer.plugin.registry import Registry
-from automation_consumer.service.rules import check
-from automation_consumer.sources.formats import build_format
-from automation_consumer.testing import FakeClock
-
-CONFIG = """
-version: 1
-kafka: {topics: [incidents], format: bigpanda}
-actions: [{name: note, type: log, message: seen}]
-incident_conditions:
-  - {name: critical, match: {status: critical}, alert_actions: [note]}
-"""
 
 
 @pytest.fixture
 def rules(tmp_path) -> Ruleset:
-    path = tmp_path / "config.yaml"
-    path.write_text(CONFIG)
-    return check([path], Registry.installed(), {}).need()
-
-
-class World:
-    """An intake whose work the test finishes by hand."""
-
-    def __init__(self, rules: Ruleset, *partitions: Partition, max_in_flight: int = 100) -> None:
-        self.clock = FakeClock()
-        self.source = ScriptedSource(*partitions)
-        self.tally = Tally()
-        self.known: set[str] = set()
-        self.works = []
-        self.buried = []
-        self.intake = Intake(
-            rules=lambda: rules,
-            form=build_format("bigpanda", 100_000),
-            known=self.known.__contains__,
-            hand_over=self.works.extend,
-            bury=lambda taken, poison: self.buried.append((taken, poison)),
-            max_in_flight=max_in_flight,
-            clock=self.clock,
-            metrics=Metrics(CollectorRegistry()),
-            tally=self.tally,
-        )
-        self.intake.attach(self.source)
-        self.intake.assigned(list(self.source.assignment))
-
-    def round(self, *, later_s: float = COMMIT_EVERY_S) -> None:
-        asyncio.run(self.clock.advance(later_s))
-        self.intake.round(self.source)
-
-    def finish(self, *incidents: str) -> None:
-        for work in self.works:
-            if work.incident.id in incidents:
-                self.intake.finish(work.taken)
+    return the_rules(tmp_path)
 
 
 def test_what_matches_is_handed_over_and_what_does_not_is_finished_at_once(rules):
@@ -84,7 +33,7 @@ def test_what_matches_is_handed_over_and_what_does_not_is_finished_at_once(rules
 
 def test_an_incident_that_the_journal_knows_is_handed_over_without_a_match(rules):
     world = World(rules)
-    world.known.add("calm")
+    asyncio.run(world.journal.open(a_run("calm")))
     world.source.put(an_event("calm", "ok"))
     world.round()
     [work] = world.works
@@ -174,10 +123,11 @@ def test_a_partition_that_comes_while_all_is_paused_is_paused_too(rules):
     world.round()
     world.round()
     assert world.intake.paused
-    world.source.resume([P0])
+    world.source.add(P1)
+    world.source.put(an_event("c"), P1)
     world.intake.assigned([P1])
     world.round()
-    assert world.intake.paused
+    assert world.source.paused == {P0, P1}
     assert len(world.works) == 1
 
 
@@ -272,3 +222,150 @@ def test_caught_up_when_all_of_the_start_is_delivered_and_finished(rules):
     assert not world.intake.caught_up(world.source)
     world.finish("a")
     assert world.intake.caught_up(world.source)
+
+
+# --- commits are confirmed -------------------------------------------------------------------------------------------
+
+
+def test_the_journal_hears_of_a_commit_only_when_the_broker_has_confirmed_it(rules):
+    """Red when the journal is told as soon as a commit is sent: what is not committed would be forgotten."""
+    world = World(rules)
+    message = world.source.put(an_event("a"))
+    asyncio.run(world.journal.open(a_run("a"), message))
+    world.round(later_s=0)
+    world.journal.finished(message)
+    world.finish("a")
+    world.round()
+    assert world.source.commits == [{P0: 1}]
+    assert world.journal.remembered([P0]) == {P0: {(0, 0)}}
+    world.intake.committed({P0: 1})
+    assert world.journal.remembered([P0]) == {P0: frozenset()}
+
+
+def test_a_revoke_commits_what_is_sent_and_not_confirmed(rules):
+    """Red when a revoke trusts a commit that has not been answered."""
+    world = World(rules)
+    world.source.put(an_event("a"))
+    world.round(later_s=0)
+    world.finish("a")
+    world.round()
+    assert world.source.commits == [{P0: 1}]
+    world.intake.revoked([P0])
+    assert world.source.sync_commits == [{P0: 1}]
+
+
+def test_a_confirmed_commit_is_not_sent_again_by_a_revoke_or_at_the_end(rules):
+    world = World(rules)
+    world.source.put(an_event("calm", "ok"))
+    world.round()
+    world.intake.committed({P0: 1})
+    world.intake.revoked([P0])
+    world.intake.finish_up(world.source)
+    assert (world.source.commits, world.source.sync_commits) == ([{P0: 1}], [])
+
+
+def test_a_synchronous_commit_that_fails_is_counted_and_not_told_to_the_journal(rules):
+    """Red when the answer of `commit_sync` is not looked at: what was finished would be forgotten."""
+    world = World(rules)
+    message = world.source.put(an_event("a"))
+    asyncio.run(world.journal.open(a_run("a"), message))
+    world.round(later_s=0)
+    world.journal.finished(message)
+    world.finish("a")
+    world.source.refused = {P0}
+    world.intake.revoked([P0])
+    assert world.source.sync_commits == [{P0: 1}]
+    assert world.gauge("automation_commit_failures_total") == 1
+    assert world.journal.remembered([P0]) == {P0: {(0, 0)}}
+
+
+# --- what was finished before ----------------------------------------------------------------------------------------
+
+
+def test_what_the_journal_remembers_is_skipped_at_once(rules):
+    """Red when `assigned` does not ask the journal."""
+    world = World(rules)
+    for name in "abc":
+        world.source.put(an_event(name))
+    for number, name in ((1, "b"), (2, "c")):
+        message = world.source._queues[P0][number]
+        asyncio.run(world.journal.open(a_run(name, number), message))
+        world.journal.finished(message)
+    world.intake.revoked([P0])
+    world.intake.assigned([P0])
+    world.round()
+    assert world.incidents == ["a"]
+    assert world.gauge("automation_messages_total", result="remembered") == 2
+    world.finish("a")
+    world.round()
+    assert world.source.commits[-1] == {P0: 3}
+
+
+# --- parking ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_parked_message_holds_neither_its_offset_nor_room(rules):
+    """Red when `park` does nothing."""
+    world = World(rules, max_in_flight=1)
+    for name in "ab":
+        world.source.put(an_event(name))
+    world.round()
+    [work] = world.works
+    world.intake.park(work.taken)
+    world.round()
+    assert world.source.commits[-1] == {P0: 1}
+    assert world.incidents == ["a", "b"]
+    assert world.intake.is_current(work.taken)
+    world.intake.finish(work.taken)
+    world.finish("b")
+    world.round()
+    assert world.source.commits[-1] == {P0: 2}
+    assert world.intake.in_flight == 0
+
+
+def test_a_parked_message_is_still_in_hand(rules):
+    """Red when `park` forgets the incident: its end would be overlooked."""
+    world = World(rules)
+    world.source.put(an_event("a"))
+    world.round()
+    world.intake.park(world.works[0].taken)
+    world.source.put(an_event("a", "ok"))
+    world.round()
+    assert world.incidents == ["a", "a"]
+    world.finish("a")
+    world.round()
+    world.source.put(an_event("a", "ok"))
+    world.round()
+    assert world.incidents == ["a", "a"]
+
+
+def test_whether_an_assignment_still_stands(rules):
+    world = World(rules, P0, P1)
+    world.source.put(an_event("a"))
+    world.round()
+    [work] = world.works
+    world.intake.revoked([P1])
+    assert world.intake.is_current(work.taken)
+    world.intake.lost([P0])
+    assert not world.intake.is_current(work.taken)
+    world.intake.assigned([P0])
+    assert not world.intake.is_current(work.taken)
+
+
+def test_a_log_that_goes_back_is_taken_anew(rules):
+    world = World(rules)
+    for name in "abc":
+        world.source.put(an_event(name))
+    world.round()
+    world.source._next[P0] = 1
+    world.source.put(an_event("new"))
+    world.round()
+    world.finish("b", "c")
+    world.round()
+    assert world.source.commits[-1] == {P0: 0}
+    world.finish("a")
+    world.round()
+    assert world.source.commits[-1] == {P0: 1}
+    world.finish("new")
+    world.round()
+    assert world.source.commits[-1] == {P0: 2}

@@ -15,7 +15,7 @@ from automation_consumer.testing import FakeClock
 async def test_a_key_s_items_wait_for_each_other_and_keys_do_not():
     clock, done = FakeClock(), []
 
-    async def work(item):
+    async def work(_, item):
         await clock.sleep(10)
         done.append((item, clock.now() - began))
 
@@ -35,7 +35,7 @@ def test_every_item_is_handled_once_in_the_order_of_its_key(items):
     seen = defaultdict(list)
 
     async def scenario():
-        async def work(item):
+        async def work(_, item):
             number, key, rounds = item
             for _ in range(rounds):
                 await asyncio.sleep(0)
@@ -54,7 +54,7 @@ def test_every_item_is_handled_once_in_the_order_of_its_key(items):
 async def test_an_error_is_reported_and_what_comes_after_it_in_the_lane_is_not_begun():
     failed, done = [], []
 
-    async def work(item):
+    async def work(_, item):
         if item == "bad":
             raise RuntimeError("bad")
         done.append(item)
@@ -71,7 +71,7 @@ async def test_an_error_is_reported_and_what_comes_after_it_in_the_lane_is_not_b
 async def test_cancelling_ends_every_lane_and_reports_nothing():
     failed = []
 
-    async def work(item):
+    async def work(_, item):
         await asyncio.Event().wait()
 
     lanes = Lanes(work, failed.append)

@@ -19,9 +19,9 @@ async def left_open(action, fields, status: RunStatus, **changes):
     clock = FakeClock(auto=True)
     journal = MemoryJournal()
     bench = Bench({"it": (action, fields)}, clock=clock, journal=journal)
-    await journal.open(bench.engine.recorder.row(bench.plan("it"), {}, RunStatus.RUNNING))
-    [run] = journal.runs.values()
-    await journal.change(run.id, status, clock.now(), **changes)
+    plan = bench.plan("it")
+    run = await journal.open(bench.engine.recorder.row(plan, {}, RunStatus.RUNNING), plan.message)
+    await journal.change(run, status, clock.now(), **changes)
     return bench, bench.plan("it", history=list(journal.runs.values()))
 
 
@@ -168,7 +168,7 @@ async def test_a_new_rule_may_not_hide_an_open_run():
 
 async def test_a_run_that_ended_meanwhile_is_not_overwritten():
     async def ended_elsewhere(ctx):
-        await bench.journal.change(ctx.run_id, RunStatus.CANCELLED, ctx.clock.now(), "by a human")
+        await bench.journal.change(the_run(bench), RunStatus.CANCELLED, ctx.clock.now(), "by a human")
         return Outcome.success("too late")
 
     bench, plan = await left_open(

@@ -10,7 +10,7 @@ from tests.unit.pipeline.acting import DONE, Job, Short
 from automation_consumer.errors import TemporaryError
 from automation_consumer.model.outcome import Outcome
 from automation_consumer.model.run import Phase, RunStatus
-from automation_consumer.pipeline.engine import ParkedError
+from automation_consumer.pipeline.pauses import ParkedError
 from automation_consumer.store.memory import MemoryJournal
 from automation_consumer.testing import FakeClock, an_alert, an_incident
 from automation_consumer.testing.run import Bench
@@ -241,7 +241,7 @@ async def test_what_is_denied_is_recorded_and_harmless(fields, check):
     result = await bench.runner.run(bench.plan("it", alert=an_alert()))
     assert (result.status, result.ok) == (RunStatus.SKIPPED, True)
     [run] = bench.journal.runs.values()
-    assert run.data == {"check": check}
+    assert run.data == {"check": check, "then": "go-on"}
     assert run.reason.startswith(f"{check}: ")
     assert run.ended_at == run.created_at
     assert action.calls == []

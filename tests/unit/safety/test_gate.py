@@ -9,7 +9,6 @@ from automation_consumer.errors import TemplateError
 from automation_consumer.model.run import RunStatus
 from automation_consumer.model.verdict import Decision
 from automation_consumer.pipeline.gate import Gate
-from automation_consumer.safety.rerun import UNRESOLVED
 from automation_consumer.testing import an_alert
 from automation_consumer.testing.run import Bench
 
@@ -47,10 +46,19 @@ async def test_the_report_goes_on_past_the_first_denial(question):
         {"enabled": False, "when": "false", "cooldown": 60}, earlier=RunStatus.SUCCEEDED, last=999.0
     )
     report = await Gate().report(asked)
-    assert [(each.check, each.decision) for each in report] == [
-        (name, Decision.DENY) for name in ("enabled", "when", "rerun", "cooldown")
+    assert [each.check for each in report] == [
+        "enabled",
+        "stale",
+        "resolved",
+        "when",
+        "rerun",
+        "cooldown",
+        "paused",
+        "budget",
     ]
-    assert all(each.reason for each in report)
+    denied = [each for each in report if each.decision is Decision.DENY]
+    assert [each.check for each in denied] == ["enabled", "when", "rerun", "cooldown"]
+    assert all(each.reason for each in denied)
     assert (await Gate().ask(asked)).check == "enabled"
 
 
@@ -61,7 +69,7 @@ async def test_an_earlier_run_that_decided_nothing_is_no_reason(question, status
 
 async def test_an_earlier_run_with_an_unknown_effect_is_not_repeated(question):
     verdict = await Gate().ask(question({}, earlier=RunStatus.UNKNOWN, rerun="always"))
-    assert (verdict.decision, verdict.check) == (Decision.DENY, UNRESOLVED)
+    assert (verdict.decision, verdict.check) == (Decision.DENY, "unresolved")
 
 
 async def test_unless_the_action_says_so(question):

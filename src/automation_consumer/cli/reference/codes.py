@@ -18,7 +18,6 @@ from automation_consumer.errors import PluginError
 from automation_consumer.model.run import Phase, RunStatus
 from automation_consumer.pipeline.gate import ORDER
 from automation_consumer.pipeline.handle import ConditionResult
-from automation_consumer.safety.rerun import UNRESOLVED
 from automation_consumer.sources.formats.reasons import Reason
 
 _MEMBER: Final = re.compile(r"^    ([A-Z_]+) = [^#\n]+?(?:#(?: noqa: \S+ \([^)]*\):)? ?(.*))?$", re.MULTILINE)
@@ -52,7 +51,12 @@ _SAID: Final = {
     "when": "the action's `when` is false for this alert",
     "rerun": "it has been done for this alert, and the condition's `rerun` says not again",
     "cooldown": "it was done for this host a moment ago",
-    UNRESOLVED: "an earlier run ended `unknown`: a human must look, or the action says `on_unknown: rerun`",
+    "stale": "the incident is older than `max_age`",
+    "paused": "an operator has paused it: it can be run later by `resume --run-skipped` or `runs retry`",
+    "budget": "it has run `max_executions_per_hour` times within the last hour",
+    "resolved": "the incident was resolved before this began, and its condition's `on_resolved` says to leave it",
+    "withdrawn": "it was cancelled before it began",
+    "unresolved": "an earlier run ended `unknown`: a human must look, or the action says `on_unknown: rerun`",
 }
 _PLAIN: Final = {
     "DONE": "it was done",
@@ -74,7 +78,9 @@ def codes() -> str:
         parts += [f"## {title}", intro, table(("word", "meaning"), rows)]
         if enums == (Reason,):
             parts.append(_INTERNAL)
-    checks = [(code(name), _SAID[name]) for name in (*(each.name for each in ORDER), UNRESOLVED)]
+    checks = [
+        (code(name), _SAID[name]) for name in (*(each.name for each in ORDER), "unresolved", "withdrawn")
+    ]
     parts += ["## Safety checks", _CHECKS, table(("check", "meaning"), checks)]
     return page(
         "Codes and states", "Words that scripts may rely on: they are added to, never renamed.", *parts

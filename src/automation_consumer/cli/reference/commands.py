@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
@@ -25,10 +26,19 @@ def commands() -> str:
     """The page."""
     group: Any = typer.main.get_command(app)
     parts = []
-    for name, command in sorted(group.commands.items()):
+    for name, command in _leaves(group):
         said = " ".join((command.help or "").split())
         parts += [f"## {name}", said, block("text", _usage(name, command)), _parameters(command)]
     return page("Command line", _INTRO, *parts)
+
+
+def _leaves(group: Any, *above: str) -> Iterator[tuple[str, Any]]:
+    """Every command with the words that call it, also those of groups (`dlq list`)."""
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            yield from _leaves(command, *above, name)
+        else:
+            yield " ".join((*above, name)), command
 
 
 def _usage(name: str, command: Any) -> str:

@@ -12,7 +12,6 @@ from automation_consumer.cli.reference.markdown import code, page, table
 from automation_consumer.metrics import MessageResult, Metrics
 from automation_consumer.model.run import OPEN, RunStatus
 from automation_consumer.pipeline.gate import ORDER
-from automation_consumer.safety.rerun import UNRESOLVED
 
 _INTRO: Final = """
 `run` serves these at `http://127.0.0.1:8080/metrics` (`service.host`, `service.port`), in the text format of
@@ -31,7 +30,7 @@ def metrics() -> str:
         ("reason", "the [codes of poison](codes.md#why-a-message-is-poison)"),
         ("status", ", ".join(map(code, ended))),
         ("state", ", ".join(map(code, states))),
-        ("check", ", ".join(map(code, [*(each.name for each in ORDER), UNRESOLVED]))),
+        ("check", ", ".join(map(code, [*(each.name for each in ORDER), "unresolved", "withdrawn"]))),
         ("action_type", "the [action types](actions.md) that have run"),
         ("topic, partition", "the partitions that this process reads"),
     ]

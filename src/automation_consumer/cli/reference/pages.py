@@ -9,6 +9,7 @@ from automation_consumer.cli.reference.codes import codes
 from automation_consumer.cli.reference.commands import commands
 from automation_consumer.cli.reference.configuration import configuration, schema_file
 from automation_consumer.cli.reference.metrics import metrics
+from automation_consumer.cli.reference.outcomes import SCHEMA_FILE, outcome_schema_file, outcomes
 from automation_consumer.plugin.registry import GROUP, Registry
 
 
@@ -28,4 +29,6 @@ def pages() -> dict[str, str]:
         "metrics.md": metrics(),
         "codes.md": codes(),
         "cli.md": commands(),
+        "outcomes.md": outcomes(),
+        SCHEMA_FILE: outcome_schema_file(),
     }

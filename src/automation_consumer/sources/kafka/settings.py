@@ -17,7 +17,9 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "fetch.wait.max.ms": 100,
     # librdkafka looks once in this time whether its full queue has room again; its own 1,000 ms halve the throughput.
     "fetch.queue.backoff.ms": 5,
-    # What is fetched ahead is memory, and is fetched again after a pause.
+    # What is fetched ahead is memory, and is fetched again after a pause. All partitions share one queue; it takes no
+    # further fetch when it has that many messages or kilobytes, so it may overshoot by what one fetch brings.
+    "queued.min.messages": 10_000,
     "queued.max.messages.kbytes": 16_384,
     "fetch.max.bytes": 16_777_216,
     "socket.keepalive.enable": True,
@@ -30,6 +32,9 @@ _CLASSIC: Final[Mapping[str, Any]] = {
     "session.timeout.ms": 10_000,
 }
 """Defaults of the classic group protocol; `group.protocol: consumer` refuses them."""
+
+_BROKERS_SESSION_TIMEOUT_S: Final = 45.0
+"""With `group.protocol: consumer` the broker decides (`group.consumer.session.timeout.ms`); this is its default."""
 
 OWNED: Final[Mapping[str, tuple[Any, str]]] = {
     "enable.auto.commit": (False, "an offset is committed only when every run of its message has ended"),
@@ -76,6 +81,13 @@ def _problem(name: str, value: Any) -> str | None:
 def uses_consumer_protocol(settings: Mapping[str, Any]) -> bool:
     """Whether the group uses the protocol of KIP-848 (`group.protocol: consumer`)."""
     return str(settings.get("group.protocol", "classic")).lower() == "consumer"
+
+
+def session_timeout_s(settings: Mapping[str, Any]) -> float:
+    """How long the group waits, in seconds, before a member that was killed is missed. `settings` are complete."""
+    if uses_consumer_protocol(settings):
+        return _BROKERS_SESSION_TIMEOUT_S
+    return float(settings["session.timeout.ms"]) / 1000
 
 
 def is_incremental(settings: Mapping[str, Any]) -> bool:

@@ -21,7 +21,12 @@ from automation_consumer.sources.kafka.failures import (
     cause,
     is_fatal,
 )
-from automation_consumer.sources.kafka.settings import client_settings, is_incremental, new_consumer
+from automation_consumer.sources.kafka.settings import (
+    client_settings,
+    is_incremental,
+    new_consumer,
+    session_timeout_s,
+)
 from automation_consumer.sources.kafka.start import Partition, StartAt, Starts
 from automation_consumer.sources.kafka.topics import existing_topics
 
@@ -32,11 +37,12 @@ log = get_logger(__name__)
 _headers_of: Final = methodcaller("headers")
 
 OnPartitions = Callable[[list[Partition]], None]
+OnOffsets = Callable[[dict[Partition, int]], None]
 
 _LOOKUP_TIMEOUT_S: Final = 10.0
 
 
-def _nothing(partitions: list[Partition]) -> None:
+def _nothing(told: object) -> None:
     """The default of a callback."""
 
 
@@ -48,8 +54,9 @@ class KafkaSource:
     often than `max.poll.interval.ms`, also while everything is paused.
 
     `on_assign`: these partitions are ours from now on, and not paused. `on_revoke`: they go to another member when the
-    callback returns, so commit what is finished with `commit_sync`. `on_lost`: they are gone already. `on_commit_failed`:
-    a commit of these did not land. An error raised in a callback comes out of `poll`.
+    callback returns, so commit what is finished with `commit_sync`. `on_lost`: they are gone already. `on_committed`:
+    the broker has these offsets. `on_commit_failed`: a commit of these did not land. An error raised in a callback comes
+    out of `poll`.
 
     Making it raises ConfigError when a setting is wrong; it talks to the broker only from `open` on.
     """
@@ -63,6 +70,7 @@ class KafkaSource:
         on_assign: OnPartitions = _nothing,
         on_revoke: OnPartitions = _nothing,
         on_lost: OnPartitions = _nothing,
+        on_committed: OnOffsets = _nothing,
         on_commit_failed: OnPartitions = _nothing,
         report_ends: bool = False,
         clock: Clock | None = None,
@@ -73,15 +81,19 @@ class KafkaSource:
         self._on_assign = on_assign
         self._on_revoke = on_revoke
         self._on_lost = on_lost
+        self._on_committed = on_committed
         self._on_commit_failed = on_commit_failed
         callbacks = {"error_cb": self._client_error, "on_commit": self._committed}
         self._consumer: Consumer = new_consumer({**complete, **callbacks})
+        self.group: Final = str(complete.get("group.id", ""))
+        self.session_timeout_s: Final = session_timeout_s(complete)
         self._starts = Starts(self._consumer, start_at)
         self._owner: int | None = None
         self._closed = False
         self._mine: set[Partition] = set()
         self._paused: set[Partition] = set()
         self._ends: dict[Partition, int] = {}
+        self._began: dict[Partition, int] = {}
         self._taken_away = False
         self._fatal: KafkaError | None = None
         self._errors = ErrorLog(clock or SystemClock())
@@ -133,9 +145,17 @@ class KafkaSource:
         """Deliver from these again."""
         self._check_owner()
         wanted = self._paused.intersection(partitions)
-        if wanted:
-            self._consumer.resume(_places(wanted))
-            self._paused -= wanted
+        if not wanted:
+            return
+        self._consumer.resume(_places(wanted))
+        self._paused -= wanted
+        # librdkafka's fetcher sleeps up to a second when everything was paused; a seek to where we are wakes it.
+        try:
+            for place in self._consumer.position(_places(wanted)):
+                if place.offset >= 0:
+                    self._consumer.seek(place)
+        except KafkaException as error:
+            log.debug("the fetcher was not woken: %s", error, event="kafka.seek_failed")
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit the next offsets to read, without waiting. A later `poll` checks the result. Foreign partitions are left out."""
@@ -151,7 +171,8 @@ class KafkaSource:
     def commit_sync(self, offsets: Mapping[Partition, int]) -> list[Partition]:
         """Commit and wait for the broker's answer; for `on_revoke` and before `close`. Gives the partitions that failed.
 
-        Blocks until the broker answers, at most about a session timeout when it is gone. `on_commit_failed` is not called.
+        Blocks until the broker answers, at most about a session timeout when it is gone. Neither `on_committed` nor
+        `on_commit_failed` is called.
         """
         self._check_owner()
         pending = self._commitable(offsets)
@@ -188,6 +209,16 @@ class KafkaSource:
             return None  # not fetched from yet
         return (low, high) if high >= 0 else None
 
+    def all_partitions(self, timeout_s: float) -> frozenset[Partition]:
+        """Every partition that the topics have now, assigned or not. Blocks for a round trip.
+
+        BrokerError when Kafka does not answer in time. When a topic has grown since the client last looked, this makes
+        it join anew.
+        """
+        self._check_owner()
+        counts = existing_topics(self._consumer, self._topics, timeout_s=timeout_s)
+        return frozenset((topic, number) for topic, count in counts.items() for number in range(count))
+
     def end_offsets(self) -> dict[Partition, int]:
         """Where each partition of the topics ends now, assigned or not. Blocks for two round trips."""
         self._check_owner()
@@ -211,6 +242,11 @@ class KafkaSource:
     def paused(self) -> frozenset[Partition]:
         """Those of them that are paused."""
         return frozenset(self._paused)
+
+    @property
+    def began(self) -> Mapping[Partition, int]:
+        """The offset at which each of them begins in this assignment: what the group had committed."""
+        return self._began
 
     @property
     def ends_reached(self) -> Mapping[Partition, int]:
@@ -251,6 +287,7 @@ class KafkaSource:
         consumer.resume(begun)
         self._paused.difference_update(partitions)
         self._mine.update(partitions)
+        self._began.update({(place.topic, place.partition): place.offset for place in begun})
         log.info("assigned %s", _text(partitions), event="kafka.assigned", partitions=_text(partitions))
         self._on_assign(partitions)
 
@@ -274,6 +311,7 @@ class KafkaSource:
         self._paused.difference_update(partitions)
         for partition in partitions:
             self._ends.pop(partition, None)
+            self._began.pop(partition, None)
 
     def _event(self, raw: Any) -> bool:
         """Something that happened in place of a message; never one to deliver."""
@@ -304,10 +342,15 @@ class KafkaSource:
         ]
 
     def _committed(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
+        landed = {}
         for place in places:
             failure = place.error or error
-            if failure is not None:
+            if failure is None:
+                landed[place.topic, place.partition] = place.offset
+            else:
                 self._commit_failed(failure, [(place.topic, place.partition)])
+        if landed:
+            self._on_committed(landed)
 
     def _commit_failed(self, error: KafkaError, partitions: list[Partition]) -> None:
         _log_commit_failure(error, partitions)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from tests.standins.action_runs import attempt_of
@@ -195,6 +195,7 @@ def test_urls(url: str) -> None:
 
 
 @given(st.text(), st.sampled_from(["http://", "https://"]))
+@example("\n", "http://")
 def test_an_accepted_url_goes_to_the_host_that_it_shows(rest: str, scheme: str) -> None:
     url = f"{scheme}good.example{rest}"
     try:

@@ -72,6 +72,7 @@ class Reader:
     ) -> None:
         self.messages: list[Message] = []
         self.told: list[tuple[str, list[Partition]]] = []
+        self.landed: dict[Partition, int] = {}
         self.commit_on_revoke = more.pop("commit_on_revoke", False)
         report_ends = more.pop("report_ends", False)
         self.source = KafkaSource(
@@ -81,6 +82,7 @@ class Reader:
             on_assign=lambda partitions: self.told.append(("assign", partitions)),
             on_revoke=self._revoked,
             on_lost=lambda partitions: self.told.append(("lost", partitions)),
+            on_committed=self.landed.update,
             on_commit_failed=lambda partitions: self.told.append(("commit_failed", partitions)),
             report_ends=report_ends,
         )
@@ -233,6 +235,27 @@ class KafkaSourceSuite:
         assert second.quiet(0.3)
         places = {(m.partition, m.offset) for m in second.messages}
         assert places == {(0, o) for o in range(3, 10)} | {(3, o) for o in range(10)}
+
+    def test_a_commit_is_confirmed_when_the_broker_has_it(
+        self, broker: Broker, reader: MakeReader, group: str
+    ) -> None:
+        """Red when `on_committed` is called for what was only sent, or never."""
+        topic = broker.topic(2)
+        produce(broker, topic, 10, partitions=2)
+        mine = reader(topic, group)
+        mine.read(10)
+        assert mine.source.began == {(topic, 0): 0, (topic, 1): 0}
+        mine.landed.clear()  # the starts of a new group
+        mine.source.commit({(topic, 0): 3, (topic, 1): 5})
+        assert mine.landed == {}
+        until(lambda: mine.landed == {(topic, 0): 3, (topic, 1): 5}, mine.step)
+        assert mine.source.committed(mine.source.assignment) == mine.landed
+        assert mine.source.commit_sync({(topic, 0): 4}) == []
+        mine.source.close()
+        assert mine.landed[topic, 0] == 3  # its answer is what `commit_sync` gives
+        again = reader(topic, group).joined(2)
+        assert again.source.all_partitions(5) == again.source.assignment
+        assert again.source.began == {(topic, 0): 4, (topic, 1): 5}
 
     def test_a_commit_of_a_foreign_partition_is_left_out(
         self, broker: Broker, reader: MakeReader, group: str

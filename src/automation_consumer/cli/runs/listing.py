@@ -1,8 +1,7 @@
-"""`runs`: the journal, as a table or one run in full."""
+"""`runs list`: the journal, as a table or one run in full."""
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated, Any
 
@@ -13,21 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from automation_consumer.cli.options import (
-    ConfigOption,
-    Output,
-    OutputOption,
-    config_path,
-    print_json,
-    visible,
-)
+from automation_consumer.cli.journal import StoreOption, journal, known
+from automation_consumer.cli.options import ConfigOption, Output, OutputOption, print_json, visible
 from automation_consumer.clock import iso
-from automation_consumer.config.load import load
 from automation_consumer.errors import UsageError
 from automation_consumer.model.run import Run, RunChange, RunStatus
-from automation_consumer.plugin.registry import Registry
-from automation_consumer.store.journal import RunFilter, sqlite_path
-from automation_consumer.store.sqlite import SqliteReader
+from automation_consumer.store.journal import JournalReader, RunFilter
 
 COLOURS = {
     RunStatus.SUCCEEDED: "green",
@@ -42,7 +32,7 @@ WIDE = 130  # columns of a terminal from which ids are shown whole
 TIMES = ("created_at", "ended_at", "next_at", "deadline_at")
 
 
-def runs(
+def list_runs(
     run_id: Annotated[
         str | None, typer.Argument(metavar="[ID]", help="One run in full; the beginning of its id is enough.")
     ] = None,
@@ -50,27 +40,15 @@ def runs(
     status: Annotated[RunStatus | None, typer.Option("--status", help="Only runs in this state.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 50,
     config: ConfigOption = None,
+    store: StoreOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """The journal: what was decided and done, for which rule, and how it ended."""
-    reader = _reader(config)
-    try:
+    """What was decided and done, for which rule, and how it ended. `runs` and `runs ID` are the same as `runs list`."""
+    with journal(known(config, store).store) as reader:
         if run_id is not None:
             _one(reader, run_id, output)
         else:
             _table(reader.runs(RunFilter(incident, status, limit)), output)
-    finally:
-        reader.close()
-
-
-def _reader(config: Any) -> SqliteReader:
-    path = config_path(config)
-    if not path.exists():
-        raise UsageError(
-            f"there is no configuration at {path}", hint="name it with -c: it says where the journal is"
-        )
-    loaded = load([path], Registry.installed(), os.environ)
-    return SqliteReader(sqlite_path(loaded.draft.settings.store))
 
 
 def as_dict(run: Run) -> dict[str, Any]:
@@ -83,7 +61,7 @@ def as_dict(run: Run) -> dict[str, Any]:
     return facts
 
 
-def _one(reader: SqliteReader, run_id: str, output: Output) -> None:
+def _one(reader: JournalReader, run_id: str, output: Output) -> None:
     run = reader.run(run_id)
     if run is None:
         raise UsageError(f"no run {run_id!r} in the journal, or more than one begins like this")

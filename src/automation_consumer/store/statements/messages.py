@@ -1,0 +1,104 @@
+"""Messages: in hand of a process, finished beyond the committed offset, or kept for an operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from automation_consumer.model.message import Message
+from automation_consumer.model.run import Run
+from automation_consumer.store.database import Database, Reading
+from automation_consumer.store.places import place
+from automation_consumer.store.rows import MESSAGE, message_from_row, message_to_row
+
+Partition = tuple[str, int]
+
+_ALIVE = "(SELECT number FROM processes WHERE state = 'alive')"
+_PLACE = 'topic = ? AND "partition" = ? AND "offset" = ? AND timestamp_ms = ?'
+_OLDEST_FIRST = 'timestamp_ms, topic, "partition", "offset"'
+
+# A message that is finished already is in hand again when a run of it begins: an operator wants another try.
+_HOLD = f"""
+    INSERT INTO messages ({MESSAGE}, owner, state, taken_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', ?)
+    ON CONFLICT (topic, "partition", "offset", timestamp_ms) DO UPDATE
+    SET owner = excluded.owner, state = 'open', "key" = excluded."key", value = excluded.value, headers = excluded.headers
+    WHERE messages.state <> 'open' OR (messages.owner <> excluded.owner AND messages.owner NOT IN {_ALIVE})"""
+
+_BUSY_ELSEWHERE = """
+    SELECT 1 FROM runs WHERE incident_id = ? AND status IN ('running', 'waiting', 'retrying')
+      AND owner <> ? AND owner IN (SELECT number FROM processes WHERE state <> 'gone')
+      AND ((topic = ? AND "partition" = ? AND "offset" < ?)
+        OR (NOT (topic = ? AND "partition" = ?) AND (message_ms, topic, "partition") < (?, ?, ?)))
+    LIMIT 1"""
+
+
+def hold(db: Database, message: Message, process: int, at: float) -> None:
+    """The message is in hand of this process, unless another one that lives has it."""
+    db.execute(_HOLD, (*message_to_row(message), process, at))
+
+
+def orphans(db: Database, process: int, limit: int) -> Reading[list[Message]]:
+    taken = db.execute(
+        f"""
+        UPDATE messages SET owner = ? WHERE (topic, "partition", "offset", timestamp_ms) IN (
+            SELECT topic, "partition", "offset", timestamp_ms FROM messages
+            WHERE state = 'open' AND owner <> ? AND owner NOT IN {_ALIVE}
+            ORDER BY {_OLDEST_FIRST} LIMIT ? {db.skip_locked})
+        RETURNING {MESSAGE}""",
+        (process, process, limit),
+    )
+    return lambda: sorted(map(message_from_row, taken.rows), key=_age)
+
+
+def _age(message: Message) -> tuple[int, str, int, int]:
+    return message.timestamp_ms, message.topic, message.partition, message.offset
+
+
+def busy_elsewhere(db: Database, process: int, incident_id: str, message: Message) -> Reading[bool]:
+    where = (message.topic, message.partition)
+    moment = (message.timestamp_ms, *where)
+    found = db.execute(_BUSY_ELSEWHERE, (incident_id, process, *where, message.offset, *where, *moment))
+    return lambda: bool(found.rows)
+
+
+def finish(db: Database, process: int, message: Message, keep: bool) -> Reading[None]:
+    change = "state = 'kept'" if keep else "state = 'finished', \"key\" = NULL, value = NULL, headers = NULL"
+    db.execute(
+        f"UPDATE messages SET {change} WHERE {_PLACE} AND owner = ? AND state = 'open'",
+        (*place(message), process),
+    )
+    return lambda: None
+
+
+def remembered(
+    db: Database, partitions: tuple[Partition, ...]
+) -> Reading[dict[Partition, frozenset[tuple[int, int]]]]:
+    query = (
+        'SELECT "offset", timestamp_ms FROM messages'
+        " WHERE topic = ? AND \"partition\" = ? AND state IN ('finished', 'kept')"
+    )
+    found = {partition: db.execute(query, partition) for partition in partitions}
+    return lambda: {
+        partition: frozenset((offset, moment) for offset, moment in result.rows)
+        for partition, result in found.items()
+    }
+
+
+def committed(db: Database, offsets: Mapping[Partition, int]) -> Reading[None]:
+    before = 'topic = ? AND "partition" = ? AND "offset" < ? AND state ='
+    for (topic, partition), offset in sorted(offsets.items()):
+        where = (topic, partition, offset)
+        db.execute(f"DELETE FROM messages WHERE {before} 'finished'", where)
+        db.execute(f"UPDATE messages SET state = 'archived' WHERE {before} 'kept'", where)
+    return lambda: None
+
+
+def message_of(db: Database, run: Run) -> Reading[Message | None]:
+    # A run that an older version wrote does not know its message's time: the newest at that place is its own.
+    found = db.execute(
+        f"""
+        SELECT {MESSAGE} FROM messages WHERE topic = ? AND "partition" = ? AND "offset" = ? AND state <> 'finished'
+          AND timestamp_ms = coalesce((SELECT message_ms FROM runs WHERE id = ?), timestamp_ms)
+        ORDER BY timestamp_ms DESC LIMIT 1""",
+        (run.topic, run.partition, run.offset, run.id),
+    )
+    return lambda: next(map(message_from_row, found.rows), None)

@@ -1,0 +1,134 @@
+"""Several processes: who may take what over, and that whoever lost a run cannot write to it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tests.contract.journal.samples import a_message, a_run
+
+from automation_consumer.errors import FencedError
+from automation_consumer.model.run import RunStatus
+
+
+async def test_a_run_of_a_living_process_is_not_adopted(shared_store):
+    """Red when `adopt` does not ask for the owner's state."""
+    first, second = shared_store.open(), shared_store.open()
+    run = await first.open(a_run())
+    for status in (RunStatus.RUNNING, RunStatus.WAITING, RunStatus.RETRYING):
+        await first.change(run, status, 1.0)
+        assert await second.adopt(run) is None
+    assert await first.adopt(run) is None  # its own task acts
+
+
+async def test_of_a_frozen_process_only_what_waits_is_adopted(shared_store):
+    """Red when a running one is: the frozen process may be in the midst of its call."""
+    first, second = shared_store.open(), shared_store.open()
+    running = await first.open(a_run("running"))
+    waiting = await first.open(a_run("waiting"))
+    retrying = await first.open(a_run("retrying"))
+    await first.change(waiting, RunStatus.WAITING, 1.0)
+    await first.change(retrying, RunStatus.RETRYING, 1.0)
+    shared_store.lapse(first)
+    assert await second.adopt(running) is None
+    assert (await second.adopt(waiting)).owner == second.process
+    assert (await second.adopt(retrying)).owner == second.process
+    shared_store.end(first)
+    assert (await second.adopt(running)).owner == second.process
+
+
+async def test_whoever_lost_a_run_cannot_write_to_it(shared_store):
+    """Red when `change` does not ask for the fence."""
+    first, second = shared_store.open(), shared_store.open()
+    run = await first.open(a_run())
+    await first.change(run, RunStatus.WAITING, 1.0)
+    shared_store.lapse(first)
+    taken = await second.adopt(run)
+    assert taken.fence > run.fence
+    with pytest.raises(FencedError, match=f"process {second.process}"):
+        await first.change(run, RunStatus.SUCCEEDED, 2.0)
+    assert await second.change(taken, RunStatus.FAILED, 2.0)
+    with pytest.raises(FencedError):
+        await first.change(run, RunStatus.SUCCEEDED, 3.0)
+    assert (await first.find("r1")).status is RunStatus.FAILED
+
+
+async def test_one_of_many_adopts(shared_store):
+    """Red when the owner's state is not part of the condition."""
+    first = shared_store.open()
+    others = [shared_store.open() for _ in range(4)]
+    runs = [await first.open(a_run(f"r{number}")) for number in range(10)]
+    shared_store.end(first)
+    for run in runs:
+        taken = await asyncio.gather(*(other.adopt(run) for other in others), others[0].adopt(run))
+        assert sum(each is not None for each in taken) == 1
+
+
+async def test_an_old_view_of_a_run_is_not_enough_to_adopt_it(shared_store):
+    """Red when `adopt` does not ask for the fence: what has happened to the run since is not known."""
+    first, second, third = shared_store.open(), shared_store.open(), shared_store.open()
+    run = await first.open(a_run())
+    shared_store.end(first)
+    taken = await second.adopt(run)
+    shared_store.end(second)
+    assert await third.adopt(run) is None
+    assert await third.adopt(taken) is not None
+
+
+async def test_what_has_ended_is_not_adopted(shared_store):
+    first, second = shared_store.open(), shared_store.open()
+    run = await first.open(a_run())
+    await first.change(run, RunStatus.SUCCEEDED, 1.0)
+    shared_store.end(first)
+    assert await second.adopt(run) is None
+
+
+async def test_of_two_that_begin_the_same_run_one_has_it(shared_store):
+    """Red when `open` returns what was asked for instead of what stands."""
+    first, second = shared_store.open(), shared_store.open()
+    runs = await asyncio.gather(
+        *(
+            journal.open(a_run(f"r{number}"), a_message())
+            for number in range(20)
+            for journal in (first, second)
+        )
+    )
+    for one, other in zip(runs[::2], runs[1::2], strict=True):
+        assert (one.owner, one.fence) == (other.owner, other.fence)
+
+
+async def test_a_lock_is_for_one_run(store):
+    """Red when `lock` overwrites its holder, or `unlock` takes it from another one."""
+    journal = store.open()
+    assert await journal.lock("l", "r1") is None
+    assert await journal.lock("l", "r1") is None
+    assert await journal.lock("l", "r2") == "r1"
+    assert await journal.lock("other", "r2") is None
+    await journal.unlock("l", "r2")
+    assert await journal.lock("l", "r2") == "r1"
+    await journal.unlock("l", "r1")
+    assert await journal.lock("l", "r2") is None
+
+
+async def test_a_lock_of_a_process_that_lost_its_lease_is_free(shared_store):
+    first, second = shared_store.open(), shared_store.open()
+    assert await first.lock("l", "r1") is None
+    assert await second.lock("l", "r2") == "r1"
+    shared_store.lapse(first)
+    assert await second.lock("l", "r2") is None
+    await first.unlock("l", "r1")
+    assert await second.lock("l", "r3") == "r2"
+
+
+async def test_a_lock_of_an_ended_process_is_free(store):
+    journal = store.open()
+    await journal.lock("l", "r1")
+    store.end(journal)
+    assert await store.open().lock("l", "r2") is None
+
+
+async def test_one_of_many_gets_the_lock(shared_store):
+    journals = [shared_store.open() for _ in range(4)]
+    for turn in range(10):
+        answers = await asyncio.gather(*(each.lock(f"l{turn}", f"r{at}") for at, each in enumerate(journals)))
+        assert answers.count(None) == 1

@@ -2,8 +2,8 @@
 
 `python -m tests.standins.screwdriver --port 0 --job-seconds 10` prints its address. `POST /_control` takes
 `{"fault": {"route": "create", "kind": "cut", "after": true, "times": 1}}`, `{"heal": true}` (no more faults),
-`{"outcomes": {"JOB": "FAILURE"}}`, `{"expire": true}`, `{"mark": true}` (watch for the next poll of a job that is there
-now); `GET /_control` tells the counts. `GET /_triggers` lists every event in the order in which they came. Their times
+`{"outcomes": {"JOB": "FAILURE"}}`, `{"expire": true}`, `{"mark": [1, 2]}` (watch for the next polls of these events;
+`true`: of any that is there now); `GET /_control` tells the counts. `GET /_triggers` lists every event in the order in which they came. Their times
 are the machine's monotonic clock, which all its processes share.
 """
 
@@ -18,7 +18,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -117,10 +117,10 @@ class ScrewdriverStandin:
         self.queries: list[dict[str, str]] = []
         self.faults: list[Fault] = []
         self.struck = 0  # how often a fault has struck
-        self.marked_at: float | None = None
-        self.polled_after_s: float | None = (
-            None  # from the mark to the first poll of a job that was there before it
-        )
+        self._marked: set[int] = set()  # events whose next poll is watched for
+        self._marked_at = 0.0
+        self.polled_after_s: float | None = None  # from the mark to the first poll of a marked event
+        self.all_polled_after_s: float | None = None
         self._random = random.Random(seed)
         self._tokens: dict[str, float] = {}
         self._uses: Counter[str] = Counter()
@@ -257,14 +257,24 @@ class ScrewdriverStandin:
         event = self.events.get(number)
         if event is None:
             return _error(404, "Event does not exist")
-        self._note_poll(event)
+        self._note_poll(number)
         if event.job is None or time.time() - event.at < self.builds_after_s:
             return _json([])
         return _json([self._build(number, event), *self.extra_builds])
 
-    def _note_poll(self, event: Event) -> None:
-        if self.marked_at is not None and self.polled_after_s is None and event.came_at < self.marked_at:
-            self.polled_after_s = time.monotonic() - self.marked_at
+    def _mark(self, numbers: Iterable[int]) -> None:
+        self._marked, self._marked_at = set(numbers), time.monotonic()
+        self.polled_after_s = self.all_polled_after_s = None
+
+    def _note_poll(self, number: int) -> None:
+        if number not in self._marked:
+            return
+        self._marked.discard(number)
+        after_s = time.monotonic() - self._marked_at
+        if self.polled_after_s is None:
+            self.polled_after_s = after_s
+        if not self._marked:
+            self.all_polled_after_s = after_s
 
     def _build(self, number: int, event: Event) -> dict[str, Any]:
         assert event.job is not None
@@ -326,8 +336,8 @@ class ScrewdriverStandin:
         self.outcomes.update(asked.get("outcomes", {}))
         if asked.get("expire"):
             self._tokens = dict.fromkeys(self._tokens, 0.0)
-        if asked.get("mark"):
-            self.marked_at, self.polled_after_s = time.monotonic(), None
+        if marked := asked.get("mark"):
+            self._mark(self.events if marked is True else marked)
         now = time.time()
         return _json(
             {
@@ -337,6 +347,7 @@ class ScrewdriverStandin:
                 "running": sum(now < event.at + self.job_seconds for event in self.events.values()),
                 "struck": self.struck,
                 "polled_after_s": self.polled_after_s,
+                "all_polled_after_s": self.all_polled_after_s,
             }
         )
 

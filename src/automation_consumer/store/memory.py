@@ -10,9 +10,9 @@ import msgspec
 from automation_consumer.errors import FencedError
 from automation_consumer.model.message import Message
 from automation_consumer.model.run import Run, RunChange, RunStatus
-from automation_consumer.model.switch import Request, Switch
+from automation_consumer.model.switch import Request, Switch, Wish
 from automation_consumer.store.journal import Partition, check_changeable
-from automation_consumer.store.memory_data import Data, Lease, Wanted
+from automation_consumer.store.memory_data import Data, Kept, Lease, Wanted, is_earlier
 from automation_consumer.store.places import place
 
 
@@ -94,6 +94,8 @@ class MemoryJournal:
             raise FencedError(f"run {run.id} was taken over by process {now.owner}")
         if now is None or now.ended:
             return False
+        if now.owner != self.process:
+            raise FencedError(f"run {run.id} belongs to process {now.owner}")
         self._data.runs[run.id] = msgspec.structs.replace(now, status=to, **fields)
         self._data.changes[run.id].append(RunChange(at, to, detail))
         self._note_end(self._data.runs[run.id])
@@ -168,17 +170,26 @@ class MemoryJournal:
 
     async def busy_elsewhere(self, incident_id: str, message: Message) -> bool:
         await self._data.reachable.wait()
+        data = self._data
+        about = {
+            data.places[run.id]
+            for run in data.runs.values()
+            if run.incident_id == incident_id and run.id in data.places
+        }
         return any(
-            run.incident_id == incident_id
-            and not run.ended
-            and run.owner != self.process
-            and self._data.leases.get(run.owner, Lease.GONE) is not Lease.GONE
-            and self._data.is_earlier(run, message)
-            for run in self._data.runs.values()
+            where in about
+            and not kept.finished
+            and kept.owner != self.process
+            and data.leases[kept.owner] is not Lease.GONE
+            and is_earlier(where, place(message))
+            for where, kept in data.messages.items()
         )
 
     def finished(self, message: Message, *, keep: bool = False) -> None:
         kept = self._data.messages.get(place(message))
+        if kept is None and not keep:
+            kept = Kept(message, self.process, message.timestamp_ms / 1000)
+            self._data.messages[place(message)] = kept
         if kept is not None and kept.owner == self.process and not kept.finished:
             kept.finished, kept.remembered, kept.bytes_kept = True, True, keep
 
@@ -244,7 +255,9 @@ class MemoryJournal:
         found = [
             wanted
             for wanted in self._data.wishes.values()
-            if wanted.text is None and (wanted.taker is None or self._data.leases[wanted.taker] is Lease.GONE)
+            if wanted.text is None
+            and (wanted.taker is None or self._data.leases[wanted.taker] is Lease.GONE)
+            and not self._is_for_another(wanted.request)
         ]
         for wanted in found:
             wanted.taker = self.process
@@ -252,6 +265,12 @@ class MemoryJournal:
             wanted.request
             for wanted in sorted(found, key=lambda wanted: (wanted.request.at, wanted.request.id))
         ]
+
+    def _is_for_another(self, request: Request) -> bool:
+        run = self._data.runs.get(request.run_id)
+        if request.wish is not Wish.CANCEL or run is None or run.ended or run.owner == self.process:
+            return False
+        return self._data.leases.get(run.owner, Lease.GONE) is not Lease.GONE
 
     async def answer(self, request: Request, text: str, at: float) -> None:
         await self._data.reachable.wait()

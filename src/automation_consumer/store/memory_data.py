@@ -77,16 +77,6 @@ class Data:
     def sorted(self) -> list[Run]:
         return sorted(self.runs.values(), key=lambda run: run.created_at)
 
-    def is_earlier(self, run: Run, message: Message) -> bool:
-        """Whether the run's message comes before this one: by offset in one partition, else by time."""
-        if (run.topic, run.partition) == (message.topic, message.partition):
-            return run.offset < message.offset
-        where = self.places.get(run.id)
-        if where is None:
-            return False
-        mine = (message.timestamp_ms, message.topic, message.partition)
-        return (where.timestamp_ms, where.topic, where.partition) < mine
-
     def prune(self, before: float) -> int:
         old = [
             run
@@ -106,3 +96,11 @@ class Data:
             if kept.finished and kept.taken_at < before:
                 del self.messages[where]
         return len(old)
+
+
+def is_earlier(one: Place, other: Place) -> bool:
+    """Whether a message comes before another: by offset in one partition, else by time."""
+    if (one.topic, one.partition) == (other.topic, other.partition):
+        return one.offset < other.offset
+    mine = (one.timestamp_ms, one.topic, one.partition)
+    return mine < (other.timestamp_ms, other.topic, other.partition)

@@ -94,7 +94,9 @@ class SqlJournal:
     async def change(self, run: Run, to: RunStatus, at: float, detail: str = "", **fields: Any) -> bool:
         check_changeable(fields)
         return bool(
-            await self._writer.do(lambda db: runs.change(db, run, to, at, detail, fields, self._announces))
+            await self._writer.do(
+                lambda db: runs.change(db, self.process, run, to, at, detail, fields, self._announces)
+            )
         )
 
     async def find(self, run_id: str) -> Run | None:

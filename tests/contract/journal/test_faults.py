@@ -152,8 +152,8 @@ async def test_while_the_database_is_away_calls_wait_and_it_is_said(proxied, pos
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s AND pid <> pg_backend_pid()",
         postgres_store.schema,
     )
+    await until(lambda: not journal.available)  # although nobody wants to write
     write = asyncio.create_task(journal.open(a_run()))
-    await until(lambda: not journal.available)
     await until(lambda: not journal.may_act())
     assert not write.done()
     server = urlsplit(postgres_store.url)

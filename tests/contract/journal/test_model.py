@@ -58,10 +58,11 @@ class JournalMachine(RuleBasedStateMachine):
         try:
             landed = self.do(self.journal.change(self.known[run_id], to, 2.0, ended_at=2.0))
         except FencedError:
-            assert stands.fence != self.known[run_id].fence
+            assert stands.fence != self.known[run_id].fence or self.owner[run_id] != self.journal.process
             return
         assert stands.fence == self.known[run_id].fence
         assert landed == (self.status[run_id] in OPEN)
+        assert not landed or self.owner[run_id] == self.journal.process
         if landed:
             self.status[run_id] = to
 
@@ -85,14 +86,18 @@ class JournalMachine(RuleBasedStateMachine):
         assert mine <= {number for number, state in self.messages.items() if state == "open"}
         self.journal.finished(a_message(offset), keep=keep)
         if self.messages.get(offset) == "open":
-            self.messages[offset] = "finished"
+            self.messages[offset] = "kept" if keep else "finished"
+        elif not keep:
+            self.messages.setdefault(offset, "finished")
 
     @rule(offset=st.integers(0, 4))
     def commit(self, offset: int) -> None:
         self.journal.committed({HERE: offset})
-        for number, state in self.messages.items():
+        for number, state in list(self.messages.items()):
             if state == "finished" and number < offset:
-                self.messages[number] = "committed"
+                del self.messages[number]
+            elif state == "kept" and number < offset:
+                self.messages[number] = "archived"
 
     @rule()
     def announce(self) -> None:
@@ -112,7 +117,7 @@ class JournalMachine(RuleBasedStateMachine):
         assert {run_id: run.owner for run_id, run in runs.items()} == self.owner
         seen = self.journal.remembered([HERE])[HERE]
         assert {offset for offset, _ in seen} == {
-            number for number, state in self.messages.items() if state == "finished"
+            number for number, state in self.messages.items() if state in ("finished", "kept")
         }
         due = {run_id for run_id, status in self.status.items() if status in ENDED} - self.told
         assert {run.id for run in self.do(self.journal.unannounced(10))} == due

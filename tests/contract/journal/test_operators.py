@@ -56,6 +56,21 @@ async def test_a_wish_is_taken_once_and_answered(sql_store):
     reader.close()
 
 
+async def test_a_wish_to_cancel_goes_to_the_process_that_has_the_run(shared_store):
+    """Red when whoever looks first takes it: it would answer that it does not have the run."""
+    first, second = shared_store.open(), shared_store.open()
+    run = await first.open(a_run(), a_message())
+    ask = shared_store.reader() if hasattr(shared_store, "reader") else first
+    ask.request(Request("q1", Wish.CANCEL, run.id, "me@host", 2.0))
+    assert await second.requests() == []
+    assert [each.id for each in await first.requests()] == ["q1"]
+    ask.request(Request("q2", Wish.CANCEL, run.id, "me@host", 3.0))
+    shared_store.end(first)
+    assert [each.id for each in await second.requests()] == ["q1", "q2"]
+    if ask is not first:
+        ask.close()
+
+
 async def test_an_end_is_announced_until_it_is_delivered(store):
     """Red when an end is not noted in the same write, or is noted without `announces`."""
     journal = store.open(announces=True)

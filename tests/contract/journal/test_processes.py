@@ -53,6 +53,19 @@ async def test_whoever_lost_a_run_cannot_write_to_it(shared_store):
     assert (await first.find("r1")).status is RunStatus.FAILED
 
 
+async def test_a_run_that_is_another_processs_cannot_be_written_without_adopting_it(shared_store):
+    """Red when `change` asks for the fence only: whoever looked at the run knows that."""
+    first, second = shared_store.open(), shared_store.open()
+    await first.open(a_run())
+    seen = await second.find("r1")
+    with pytest.raises(FencedError, match=f"process {first.process}"):
+        await second.change(seen, RunStatus.CANCELLED, 2.0)
+    shared_store.end(first)
+    with pytest.raises(FencedError):
+        await second.change(seen, RunStatus.CANCELLED, 2.0)
+    assert await second.change(await second.adopt(seen), RunStatus.CANCELLED, 2.0)
+
+
 async def test_one_of_many_adopts(shared_store):
     """Red when the owner's state is not part of the condition."""
     first = shared_store.open()

@@ -23,12 +23,23 @@ _HOLD = f"""
     SET owner = excluded.owner, state = 'open', "key" = excluded."key", value = excluded.value, headers = excluded.headers
     WHERE messages.state <> 'open' OR (messages.owner <> excluded.owner AND messages.owner NOT IN {_ALIVE})"""
 
+# By the message, not by its open runs: between two runs of it none may be open.
 _BUSY_ELSEWHERE = """
-    SELECT 1 FROM runs WHERE incident_id = ? AND status IN ('running', 'waiting', 'retrying')
-      AND owner <> ? AND owner IN (SELECT number FROM processes WHERE state <> 'gone')
-      AND ((topic = ? AND "partition" = ? AND "offset" < ?)
-        OR (NOT (topic = ? AND "partition" = ?) AND (message_ms, topic, "partition") < (?, ?, ?)))
+    SELECT 1 FROM runs JOIN messages AS m ON m.topic = runs.topic AND m."partition" = runs."partition"
+      AND m."offset" = runs."offset" AND m.timestamp_ms = runs.message_ms
+    WHERE runs.incident_id = ? AND m.state = 'open'
+      AND m.owner <> ? AND m.owner IN (SELECT number FROM processes WHERE state <> 'gone')
+      AND ((m.topic = ? AND m."partition" = ? AND m."offset" < ?)
+        OR (NOT (m.topic = ? AND m."partition" = ?) AND (m.timestamp_ms, m.topic, m."partition") < (?, ?, ?)))
     LIMIT 1"""
+
+# Also for one that has no row: its offset may be committed long after.
+_FINISH = f"""
+    INSERT INTO messages ({MESSAGE}, owner, state, taken_at) VALUES (?, ?, ?, ?, NULL, NULL, NULL, ?, 'finished', ?)
+    ON CONFLICT (topic, "partition", "offset", timestamp_ms) DO UPDATE
+    SET state = 'finished', "key" = NULL, value = NULL, headers = NULL
+    WHERE messages.state = 'open' AND messages.owner = excluded.owner"""
+_KEEP = f"UPDATE messages SET state = 'kept' WHERE {_PLACE} AND owner = ? AND state = 'open'"
 
 
 def hold(db: Database, message: Message, process: int, at: float) -> None:
@@ -61,11 +72,10 @@ def busy_elsewhere(db: Database, process: int, incident_id: str, message: Messag
 
 
 def finish(db: Database, process: int, message: Message, keep: bool) -> Reading[None]:
-    change = "state = 'kept'" if keep else "state = 'finished', \"key\" = NULL, value = NULL, headers = NULL"
-    db.execute(
-        f"UPDATE messages SET {change} WHERE {_PLACE} AND owner = ? AND state = 'open'",
-        (*place(message), process),
-    )
+    if keep:
+        db.execute(_KEEP, (*place(message), process))
+    else:
+        db.execute(_FINISH, (*place(message), process, message.timestamp_ms / 1000))
     return lambda: None
 
 

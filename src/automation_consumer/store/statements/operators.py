@@ -5,6 +5,7 @@ from __future__ import annotations
 from automation_consumer.model.switch import Request, Switch
 from automation_consumer.store.database import Database, Reading
 from automation_consumer.store.rows import REQUEST, SWITCH, request_from_row, switch_from_row
+from automation_consumer.store.statements.runs import IS_OPEN, NOT_GONE
 
 
 def switches(db: Database) -> Reading[list[Switch]]:
@@ -40,10 +41,12 @@ def take_requests(db: Database, process: int) -> Reading[list[Request]]:
     taken = db.execute(
         f"""
         UPDATE requests SET taken_by = ? WHERE answer IS NULL AND id IN (
-            SELECT id FROM requests WHERE answer IS NULL AND (taken_by IS NULL OR taken_by NOT IN
-                (SELECT number FROM processes WHERE state <> 'gone')) {db.skip_locked})
+            SELECT id FROM requests WHERE answer IS NULL AND (taken_by IS NULL OR taken_by NOT IN {NOT_GONE})
+              AND (wish <> 'cancel' OR NOT EXISTS (
+                SELECT 1 FROM runs WHERE runs.id = requests.run_id AND {IS_OPEN} AND owner <> ? AND owner IN {NOT_GONE}))
+            {db.skip_locked})
         RETURNING {REQUEST}""",
-        (process,),
+        (process, process),
     )
     return lambda: sorted(map(request_from_row, taken.rows), key=_age)
 

@@ -40,26 +40,36 @@ def open_run(
 
 
 def change(
-    db: Database, run: Run, to: RunStatus, at: float, detail: str, fields: dict[str, Any], announces: bool
+    db: Database,
+    process: int,
+    run: Run,
+    to: RunStatus,
+    at: float,
+    detail: str,
+    fields: dict[str, Any],
+    announces: bool,
 ) -> Reading[bool | FencedError]:
     columns = {"status": to, **{name: to_column(name, value) for name, value in fields.items()}}
     if announces and to in ENDED:
         columns["announced"] = 0
     assignments = ", ".join(f"{name} = ?" for name in columns)
     written = db.noted(
-        f"UPDATE runs SET {assignments} WHERE id = ? AND fence = ? AND {IS_OPEN}",
-        (*columns.values(), run.id, run.fence),
+        f"UPDATE runs SET {assignments} WHERE id = ? AND fence = ? AND owner = ? AND {IS_OPEN}",
+        (*columns.values(), run.id, run.fence, process),
         Note(run.id, at, to, detail),
     )
     if db.at_once and written.count:
         return lambda: True
-    now = db.execute("SELECT fence, owner FROM runs WHERE id = ?", (run.id,))
-    return lambda: bool(written.count) or _why_not(run, now)
+    now = db.execute("SELECT fence, owner, status FROM runs WHERE id = ?", (run.id,))
+    return lambda: bool(written.count) or _why_not(process, run, now)
 
 
-def _why_not(run: Run, now: Result) -> bool | FencedError:
-    if now.rows and now.rows[0][0] != run.fence:
-        return FencedError(f"run {run.id} was taken over by process {now.rows[0][1]}")
+def _why_not(process: int, run: Run, now: Result) -> bool | FencedError:
+    for fence, owner, status in now.rows:
+        if fence != run.fence:
+            return FencedError(f"run {run.id} was taken over by process {owner}")
+        if status in OPEN and owner != process:
+            return FencedError(f"run {run.id} belongs to process {owner}")
     return False
 
 

@@ -6,8 +6,8 @@ WORKDIR /build
 RUN python -m venv --without-pip /opt/automation
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
-RUN pip wheel --no-cache-dir --disable-pip-version-check --wheel-dir /wheels . \
-    && pip --python /opt/automation/bin/python install --no-cache-dir --disable-pip-version-check --no-index --find-links /wheels automation-consumer
+RUN pip wheel --no-cache-dir --disable-pip-version-check --wheel-dir /wheels '.[postgres]' \
+    && pip --python /opt/automation/bin/python install --no-cache-dir --disable-pip-version-check --no-index --find-links /wheels 'automation-consumer[postgres]'
 
 FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="automation-consumer" \

@@ -207,7 +207,7 @@ def test_an_incident_that_comes_again_runs_as_its_rerun_rule_says(make_pod: Make
         nonlocal rows
         rows += len(rules)
         pod.publish(message)
-        pod.until(lambda: len(pod.runs()) == rows, f"{rows} rows in the journal")
+        pod.until(lambda: sum(run.ended for run in pod.runs()) == rows, f"{rows} ended runs in the journal")
         assert {run.reason for run in pod.runs() if run.status is RunStatus.SKIPPED} or rows == len(rules)
         return {run.condition for run in pod.runs()[-len(rules) :] if run.status is RunStatus.SUCCEEDED}
 

@@ -258,7 +258,10 @@ class TopLevel(Section):
 
     version: Literal[1] = Field(description="The version of this format.")
     kafka: Kafka | None = Field(None, description="Where incidents come from.")
-    store: str = Field("sqlite:///automation.db", description="The journal: sqlite:///PATH.")
+    store: str = Field(
+        "sqlite:///automation.db",
+        description="The journal: sqlite:///PATH for one process, or postgresql://USER@HOST/DATABASE for several.",
+    )
     store_retention: Duration = Field(
         30 * 86400.0, description="How long the journal keeps runs that have ended.", gt=0
     )

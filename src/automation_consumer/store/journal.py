@@ -111,10 +111,12 @@ class Journal(Protocol):
         """
 
     async def busy_elsewhere(self, incident_id: str, message: Message) -> bool:
-        """Whether another process that lives has earlier messages with open runs of this incident in hand."""
+        """Whether another process, not known to be gone, has an earlier message in hand that has runs of this incident."""
 
     def finished(self, message: Message, *, keep: bool = False) -> None:
-        """Nothing more is to be done for it. `keep`: its bytes, so that an operator may have a run of it tried again.
+        """Nothing more is to be done for it, whether it had runs or not. It is remembered until its offset is committed.
+
+        `keep`: its bytes as well, so that an operator may have a run of it tried again.
 
         Any thread; does not wait. A crash before it is written costs only a second look at the message.
         """

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check format test-all bench chaos chaos-short docs clean
+.PHONY: help demo test check format test-all bench breaks chaos chaos-short docs clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -39,6 +39,9 @@ test-all: $(STAMP) ## everything, with real servers (see tests/integration/READM
 
 bench: $(STAMP) ## measure, and write docs/performance.md
 	tests/integration/with-servers $(BIN)/python -m benchmarks
+
+breaks: $(STAMP) ## break the code in many ways: each time a test must turn red
+	$(BIN)/python -m tests.breaks
 
 chaos: $(STAMP) ## break things on purpose, for about two hours, and write docs/reliability.md
 	tests/integration/with-servers $(BIN)/python -m tests.chaos

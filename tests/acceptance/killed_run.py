@@ -21,8 +21,23 @@ from automation_consumer.pipeline import intake
 from automation_consumer.pipeline.flow import Flow
 from automation_consumer.pipeline.record import Recorder
 from automation_consumer.sources.kafka.source import KafkaSource
+from automation_consumer.store.postgres import PostgresDatabase
+from automation_consumer.store.sql_journal import SqlJournal
+from automation_consumer.store.sqlite import SqliteDatabase
 
-CLASSES = {each.__name__: each for each in (Flow, KafkaProducer, KafkaSource, Recorder, ScrewdriverClient)}
+CLASSES = {
+    each.__name__: each
+    for each in (
+        Flow,
+        KafkaProducer,
+        KafkaSource,
+        PostgresDatabase,
+        Recorder,
+        ScrewdriverClient,
+        SqliteDatabase,
+        SqlJournal,
+    )
+}
 
 
 def kill_at(step: str, moment: str, number: int) -> None:

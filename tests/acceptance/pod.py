@@ -20,7 +20,7 @@ from tests.standins.screwdriver import API_TOKEN, ScrewdriverStandin
 from automation_consumer.errors import StoreError
 from automation_consumer.model.run import Run
 from automation_consumer.store.journal import RunFilter
-from automation_consumer.store.sqlite import SqliteReader
+from automation_consumer.store.open import open_reader
 
 COMMAND = (sys.executable, "-m", "automation_consumer")
 PATIENCE_S = 30.0
@@ -63,7 +63,7 @@ class Pod:
 
     def write(self, config: Mapping[str, Any]) -> None:
         """The configuration of the next start."""
-        whole = {
+        whole: dict[str, Any] = {
             "version": 1,
             "store": f"sqlite:///{self.folder}/journal.db",
             "service": {"port": 0, "log_format": "json"},
@@ -81,6 +81,7 @@ class Pod:
                 **config.get("kafka", {}),
             },
         }
+        self.store = whole["store"]
         self.file.write_text(yaml.safe_dump(whole, sort_keys=False))
 
     # --- the process -------------------------------------------------------------------------------------------------
@@ -137,7 +138,7 @@ class Pod:
     def runs(self, **which: Any) -> list[Run]:
         """The journal's runs whose fields are as given, oldest first; none before there is a journal."""
         try:
-            reader = SqliteReader(str(self.folder / "journal.db"))
+            reader = open_reader(self.store)
         except StoreError:
             return []
         try:

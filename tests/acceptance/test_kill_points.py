@@ -1,25 +1,31 @@
-"""kill -9 at every step of the road, then a restart: no incident is lost, no job is started twice."""
+"""kill -9 at every step of the road, then a restart: no incident is lost, no job is started twice.
+
+On SQLite; with TEST_POSTGRES also on PostgreSQL, where the second process has to wait for the first one's lease.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from tests.acceptance.pod import DEAD_LETTERS, TOPIC, Ended, Pod, incident, screwdriver, started
+from tests.chaos.stores import PostgresStore
 from tests.standins.screwdriver import ScrewdriverStandin
 
 from automation_consumer.model.run import Phase, Run, RunStatus
 from automation_consumer.sources.kafka.embedded import EmbeddedBroker
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
-AT_ONCE = 5
+AT_ONCE = 8
 INCIDENTS, ALERTS = 3, 4
 RUNS = INCIDENTS * ALERTS
 POISON = b'{"id": "INC-9", "alerts": '
@@ -41,17 +47,45 @@ def both(step: str, *numbers: int) -> list[Point]:
 
 
 POINTS = [
+    *both("SqlJournal.remembered", 1),
     *both("Flow.hand_over", 1),
-    *both("Recorder.begin", 1, RUNS),
-    *both("ScrewdriverClient.create_event", 1, RUNS),
-    *both("Recorder.waiting", 1, RUNS),
+    *both("Recorder.begin", 1, RUNS),  # the intent, and the message with it
+    *both("SqlJournal.open", 1, RUNS),
+    *both("ScrewdriverClient.create_event", 1, RUNS),  # the remote call
+    *both("Recorder.waiting", 1, RUNS),  # its id is stored
     *both("ScrewdriverClient.builds", 1),
     *both("Recorder.close", 1, RUNS, RUNS * 2 + INCIDENTS),
-    *both("KafkaProducer.enqueue", 1),
+    *both("SqlJournal.change", 1, RUNS, RUNS * 3 + INCIDENTS),
+    *both("SqlJournal.finished", 1, INCIDENTS),  # the message needs nothing more
+    *both("KafkaProducer.enqueue", 1),  # a dead letter
     *both("KafkaSource.commit", 1),
+    *both("SqlJournal.committed", 1),
     *both("KafkaSource.commit_sync", 1),
     *both("KafkaSource.close", 1),
+    *both("SqliteDatabase.commit", 1, 2, 3, 5, 8),  # a transaction is on disk, and nobody knows yet
 ]
+RECOVERY_POINTS = [  # of the second process, when the first one died in the middle of starting jobs
+    *both("SqlJournal.orphans", 1, 2),
+    *both("SqlJournal.adopt", 1, RUNS // 2),
+    *both("ScrewdriverClient.find_event", 1),
+    *both("ScrewdriverClient.create_event", 1),
+    *both("Recorder.running", 1),
+    *both("Recorder.waiting", 1),
+    *both("Recorder.close", 1, RUNS),
+    *both("SqlJournal.finished", 1),
+    *both("KafkaSource.commit", 1),
+    *both("SqliteDatabase.commit", 1, 2, 3),
+]
+POSTGRES_POINTS = [
+    *both("Recorder.begin", 1),
+    *both("ScrewdriverClient.create_event", 1),
+    *both("Recorder.waiting", 1),
+    *both("Recorder.close", 1),
+    *both("SqlJournal.finished", 1),
+    *both("KafkaSource.commit", 1),
+    *both("PostgresDatabase.commit", 2),
+]
+AMID = Point("ScrewdriverClient.create_event", "after", RUNS // 2)
 RETRY_POINTS = [  # the first attempts of four alerts fail, and the second ones
     *both("Recorder.retrying", 1, ALERTS),
     *both("Recorder.running", 1, ALERTS),
@@ -65,7 +99,7 @@ RETRY_POINTS = [  # the first attempts of four alerts fail, and the second ones
 class Seen:
     """What there was to see after the restart had handled everything."""
 
-    killed: int
+    killed: list[int]
     restarted: Ended
     runs: list[Run]
     jobs: list[str]
@@ -79,10 +113,32 @@ def good_jobs(point: Point, folder: Path) -> Seen:
     """Three incidents and a poison message on two partitions; a process that dies; one that goes on."""
     topics = {TOPIC: 2, DEAD_LETTERS: 1}
     with ScrewdriverStandin(job_seconds=0.3) as server, EmbeddedBroker(topics) as broker:
-        pod = Pod(folder, broker.address, screwdriver(server))
-        pod.publish(incident(0), POISON, incident(1), partition=0)
-        pod.publish(incident(2), partition=1)
-        return killed_and_restarted(point, pod, server)
+        return killed_and_restarted([point], three_incidents(folder, broker, server), server)
+
+
+def killed_twice(point: Point, folder: Path) -> Seen:
+    """The same; the first process dies while it starts jobs, the second one while it takes them up."""
+    topics = {TOPIC: 2, DEAD_LETTERS: 1}
+    with ScrewdriverStandin(job_seconds=0.3) as server, EmbeddedBroker(topics) as broker:
+        return killed_and_restarted([AMID, point], three_incidents(folder, broker, server), server)
+
+
+def on_postgres(point: Point, folder: Path) -> Seen:
+    """The same with a store on PostgreSQL."""
+    topics = {TOPIC: 2, DEAD_LETTERS: 1}
+    with (
+        ScrewdriverStandin(job_seconds=0.3) as server,
+        EmbeddedBroker(topics) as broker,
+        closing(PostgresStore(os.environ["TEST_POSTGRES"])) as store,
+    ):
+        return killed_and_restarted([point], three_incidents(folder, broker, server, store=store.url), server)
+
+
+def three_incidents(folder: Path, broker: EmbeddedBroker, server: ScrewdriverStandin, **config: str) -> Pod:
+    pod = Pod(folder, broker.address, {**screwdriver(server), **config})
+    pod.publish(incident(0), POISON, incident(1), partition=0)
+    pod.publish(incident(2), partition=1)
+    return pod
 
 
 def bad_jobs(point: Point, folder: Path) -> Seen:
@@ -93,17 +149,21 @@ def bad_jobs(point: Point, folder: Path) -> Seen:
         config["actions"][0].update(retry_count=1, retry_delay=0.2)
         pod = Pod(folder, broker.address, config)
         pod.publish(incident(0))
-        return killed_and_restarted(point, pod, server)
+        return killed_and_restarted([point], pod, server)
 
 
-def killed_and_restarted(point: Point, pod: Pod, server: ScrewdriverStandin) -> Seen:
-    at_the_end = point.step in ("KafkaSource.commit_sync", "KafkaSource.close")
-    command = (sys.executable, str(SCRIPT), point.step, point.moment, str(point.number))
+def killed_and_restarted(points: Sequence[Point], pod: Pod, server: ScrewdriverStandin) -> Seen:
+    """One process for each point, which dies there, and a last one that goes on to the end."""
+    killed = []
     try:
-        killed = pod.ended(pod.start(*(["--once"] if at_the_end else []), command=command))
+        for point in points:
+            at_the_end = point.step in ("KafkaSource.commit_sync", "KafkaSource.close")
+            command = (sys.executable, str(SCRIPT), point.step, point.moment, str(point.number))
+            process = pod.start(*(["--once"] if at_the_end else []), command=command)
+            killed.append(pod.ended(process).code)
         restarted = pod.once()
         return Seen(
-            killed.code,
+            killed,
             restarted,
             pod.runs(),
             started(server),
@@ -120,6 +180,8 @@ Scenario = Callable[[Point, Path], Seen]
 SCENARIOS: list[tuple[Scenario, Point]] = [
     *((good_jobs, point) for point in POINTS),
     *((bad_jobs, point) for point in RETRY_POINTS),
+    *((killed_twice, point) for point in RECOVERY_POINTS),
+    *((on_postgres, point) for point in POSTGRES_POINTS),
 ]
 
 
@@ -140,15 +202,42 @@ def scenarios(
         pool.shutdown(cancel_futures=True)
 
 
-@pytest.mark.parametrize(
-    ("scenario", "point"), [(good_jobs, point) for point in POINTS], ids=map(str, POINTS)
-)
-def test_a_killed_service_loses_nothing_and_starts_nothing_twice(
-    scenario: Scenario, point: Point, scenarios: dict[tuple[Scenario, Point], Future[Seen]]
-):
-    seen = scenarios[scenario, point].result()
+Scenarios = dict[tuple[Scenario, Point], Future[Seen]]
 
-    assert seen.killed == -signal.SIGKILL, "it was not killed: the step was never reached"
+
+def of(scenario: Scenario, points: Sequence[Point]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        ("scenario", "point"), [(scenario, point) for point in points], ids=map(str, points)
+    )
+
+
+@of(good_jobs, POINTS)
+def test_a_killed_service_loses_nothing_and_starts_nothing_twice(
+    scenario: Scenario, point: Point, scenarios: Scenarios
+):
+    """Turns red when a run that was left `running` is started without being looked up."""
+    all_is_done_once(scenarios[scenario, point].result())
+
+
+@of(killed_twice, RECOVERY_POINTS)
+def test_a_service_that_is_killed_again_while_it_takes_up_loses_nothing_and_starts_nothing_twice(
+    scenario: Scenario, point: Point, scenarios: Scenarios
+):
+    """Turns red when orphans are taken over by deleting their message before it is handled."""
+    all_is_done_once(scenarios[scenario, point].result())
+
+
+@pytest.mark.skipif("TEST_POSTGRES" not in os.environ, reason="TEST_POSTGRES is not set")
+@of(on_postgres, POSTGRES_POINTS)
+def test_another_process_takes_over_from_a_killed_one_on_postgresql(
+    scenario: Scenario, point: Point, scenarios: Scenarios
+):
+    """Turns red when a run of a process that is gone is never adopted."""
+    all_is_done_once(scenarios[scenario, point].result())
+
+
+def all_is_done_once(seen: Seen) -> None:
+    assert set(seen.killed) == {-signal.SIGKILL}, "it was not killed: the step was never reached"
     assert seen.restarted.code == 0, seen.restarted.err
     alerts = [f"INC-{i}-a{n}" for i in range(INCIDENTS) for n in range(ALERTS)]
     assert seen.jobs == alerts
@@ -162,15 +251,14 @@ def test_a_killed_service_loses_nothing_and_starts_nothing_twice(
     assert set(seen.dead_letters) == {POISON}
 
 
-@pytest.mark.parametrize(
-    ("scenario", "point"), [(bad_jobs, point) for point in RETRY_POINTS], ids=map(str, RETRY_POINTS)
-)
+@of(bad_jobs, RETRY_POINTS)
 def test_a_killed_service_has_no_try_more_and_none_less(
-    scenario: Scenario, point: Point, scenarios: dict[tuple[Scenario, Point], Future[Seen]]
+    scenario: Scenario, point: Point, scenarios: Scenarios
 ):
+    """Turns red when the number of the attempt is not in the journal."""
     seen = scenarios[scenario, point].result()
 
-    assert seen.killed == -signal.SIGKILL, "it was not killed: the step was never reached"
+    assert seen.killed == [-signal.SIGKILL], "it was not killed: the step was never reached"
     assert seen.restarted.code == 1, seen.restarted.err
     alerts = [f"INC-0-a{n}" for n in range(ALERTS)]
     assert seen.jobs == sorted(alerts * 2)

@@ -23,7 +23,7 @@ from automation_consumer.store.watch import Beat, Watch
 _log = get_logger(__name__)
 
 LOOK_S: Final = 0.5  # between two looks at the others at most
-CLOSE_S: Final = 2.0
+CLOSE_S: Final = 1.5
 
 # The lock's key: the table's number in the upper half, so that two journals in one database don't meet, ours below.
 _KEY: Final = "(('processes'::regclass::oid::bigint << 32) | %s)"

@@ -20,7 +20,7 @@ from automation_consumer.store.writer import GroupWriter
 
 _log = get_logger(__name__)
 
-CLOSE_S: Final = 4.0  # for what is queued; less than a service waits for its journal at the end
+CLOSE_S: Final = 3.0  # for what is queued; less than a service waits for its journal at the end
 ASSIGNMENT_S: Final = 10.0  # how long an assignment waits for the database at most
 
 

@@ -74,6 +74,7 @@ async def test_after_a_restart_it_is_due_when_it_was_due(tmp_path):
     again = a_pod(tmp_path, second, journal.beside(), ScriptedSource())  # Kafka has nothing for it
     await again.start()
     await asyncio.sleep(0.1)
+    assert again.flow.in_hand == 1  # it waits here now
     [waiting] = again.runs
     assert (waiting.status, waiting.next_at, second.calls) == (RunStatus.RETRYING, before.next_at, [])
     assert waiting.next_at - waiting.created_at > 3000

@@ -38,6 +38,11 @@ def test_a_configuration_with_errors_has_no_ruleset_and_says_them_all(tmp_path):
         found.need()
 
 
+def test_one_error_is_enough_whoever_found_it(tmp_path):
+    """Red when only what the schema refuses keeps a configuration from running."""
+    assert checked(tmp_path, "{{ broken", "note").ruleset is None
+
+
 def test_secrets_are_looked_for_only_when_asked(tmp_path):
     assert checked(tmp_path, "$secret:token", "note").problems == []
     found = checked(tmp_path, "$secret:token", "note", strict=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -66,7 +65,7 @@ class Flow:
         self._max_parked = max_parked
         self._parked = 0
         self._handlings: dict[str, Handling] = {}
-        self._recovered: dict[str, deque[Work]] = {}
+        self._recovered: dict[str, list[Work]] = {}
         self._answers: dict[str, asyncio.Future[str]] = {}
         self._intake = intake
         self._bury = bury
@@ -188,7 +187,7 @@ class Flow:
         for incident in incidents:
             matches = tuple(ruleset.conditions.match(incident, self._clock.now()))
             work = Work(taken, incident, matches, ruleset)
-            self._recovered.setdefault(incident.id, deque()).append(work)
+            self._recovered.setdefault(incident.id, []).append(work)
             self._lanes.put(
                 incident.id, None
             )  # an idle lane begins; one in work looks at it before it goes on
@@ -218,16 +217,24 @@ class Flow:
         await self._handle_recovered(key)
         if work is None:
             return
-        if not (work.taken.recovered or self._intake.is_current(work.taken)):
-            return  # its partition is another process's, or it has come again: nothing of it has begun here
+        taken = work.taken
+        if not (taken.begun or taken.recovered or self._intake.is_current(taken)):
+            # Its partition is another process's, or it has come again: nothing of it has begun here.
+            self._let_go(taken)
+            return
         while await self._busy_elsewhere(work):
             await self._pauses.sleep(ASK_AGAIN_S)
             await self._handle_recovered(key)
         await self._handle(work)
 
     async def _handle_recovered(self, key: str) -> None:
+        """The oldest first; more may come while one waits."""
         while recovered := self._recovered.get(key):
-            work = recovered.popleft()
+            work = min(recovered, key=_age)
+            if await self._busy_elsewhere(work):
+                await self._pauses.sleep(ASK_AGAIN_S)
+                continue
+            recovered.remove(work)
             if not recovered:
                 del self._recovered[key]
             await self._handle(work)
@@ -240,6 +247,7 @@ class Flow:
 
     async def _handle(self, work: Work) -> None:
         incident = work.incident
+        work.taken.begun = True
         try:
             history = await self._history(incident.id, incident.active is not False)
             if work.matches and work.retry is None:
@@ -319,6 +327,12 @@ class Flow:
             self._journal.finished(taken.message, keep=taken.keep)
         self._intake.finish(taken)
 
+    def _let_go(self, taken: Taken) -> None:
+        """Nothing of it was done, so the journal is told nothing."""
+        taken.left -= 1
+        if taken.left == 0:
+            self._intake.finish(taken)
+
     async def _history(self, incident_id: str, active: bool) -> History:
         if not self._journal.knows(incident_id):
             return History()
@@ -339,3 +353,8 @@ class Flow:
         """The road cannot go on. On the event loop only."""
         if not self.failed.done():
             self.failed.set_result(error)
+
+
+def _age(work: Work) -> tuple[int, str, int, int]:
+    message = work.taken.message
+    return message.timestamp_ms, message.topic, message.partition, message.offset

@@ -1,4 +1,7 @@
-"""Named locks: runs with the same lock go one at a time, in this process in the order in which they came."""
+"""Named locks: runs with the same lock go one at a time, in this process in the order in which they came.
+
+A lock is in the journal, too: it holds across processes, and over a restart it stays with the run whose job goes on.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from automation_consumer.pipeline.pauses import Pauses
+from automation_consumer.errors import FencedError
+from automation_consumer.pipeline.pauses import ParkedError, Pauses
 from automation_consumer.store.journal import Journal
 
 ASK_AGAIN_S = 1.0
 
 
 class Locks:
-    """One asyncio lock per name, forgotten when nobody holds or wants it; with a shared store, a lock there as well."""
+    """One asyncio lock per name, forgotten when nobody holds or wants it, and the lock of that name in the journal."""
 
     def __init__(self, journal: Journal, pauses: Pauses) -> None:
         self._journal = journal
@@ -30,21 +34,26 @@ class Locks:
         lock = self._locks.setdefault(name, asyncio.Lock())
         self._users[name] = self._users.get(name, 0) + 1
         try:
-            async with lock, self._stored(name, run_id):
-                yield
+            while True:
+                async with lock:
+                    if await self._journal.lock(name, run_id) is None:
+                        async with self._given_back(name, run_id):
+                            yield
+                        return
+                # Not while holding ours: the run that has it in the journal may be about to be taken up here.
+                await self._pauses.sleep(ASK_AGAIN_S, run_id)
         finally:
             self._users[name] -= 1
             if not self._users[name]:
                 del self._users[name], self._locks[name]
 
     @asynccontextmanager
-    async def _stored(self, name: str, run_id: str) -> AsyncIterator[None]:
-        if not self._journal.shared:
-            yield
-            return
-        while await self._journal.lock(name, run_id) is not None:
-            await self._pauses.sleep(ASK_AGAIN_S, run_id)
+    async def _given_back(self, name: str, run_id: str) -> AsyncIterator[None]:
         try:
             yield
-        finally:
+        except (ParkedError, FencedError, asyncio.CancelledError):
+            raise  # the run stays open, and its lock stays with it
+        except BaseException:
             await self._journal.unlock(name, run_id)
+            raise
+        await self._journal.unlock(name, run_id)

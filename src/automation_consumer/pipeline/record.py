@@ -67,8 +67,11 @@ class Recorder:
         """Write the intent, and the message beside it. FencedError when another process has begun this very run."""
         return self._ours(await self.journal.open(run, message))
 
-    async def end(self, run: Run, message: Message) -> Run:
-        """Write a run that ends where it begins (denied, previewed, not renderable). FencedError as `begin`."""
+    async def end(self, run: Run, message: Message | None) -> Run:
+        """Write a run that ends where it begins (denied, previewed, not renderable). FencedError as `begin`.
+
+        A dry run gives no message: nobody is to take it up and act on it.
+        """
         ended = self._ours(
             await self.journal.open(msgspec.structs.replace(run, ended_at=run.created_at), message)
         )

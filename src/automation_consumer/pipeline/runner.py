@@ -21,6 +21,7 @@ from automation_consumer.errors import (
     TemplateError,
 )
 from automation_consumer.logs import bind, get_logger
+from automation_consumer.model.message import Message
 from automation_consumer.model.outcome import Outcome
 from automation_consumer.model.run import Run, RunStatus
 from automation_consumer.model.verdict import Decision, Then, Verdict
@@ -202,7 +203,7 @@ class Runner:
     async def _denied(self, plan: Plan, verdict: Verdict) -> Result:
         row = self._engine.recorder.row(plan, {}, RunStatus.SKIPPED, f"{verdict.check}: {verdict.reason}")
         row = msgspec.structs.replace(row, data=denial(verdict))
-        ended = await self._engine.recorder.end(row, plan.message)
+        ended = await self._engine.recorder.end(row, self._left(plan))
         self._engine.metrics.gate_denied.labels(verdict.check).inc()
         self._count(plan.prepared.spec.type, RunStatus.SKIPPED)
         bind(_log, **plan.labels()).info("skipped: %s", verdict.reason, event="run.skipped")
@@ -212,7 +213,7 @@ class Runner:
         if existing is not None:
             return await self._close(existing, Ending(RunStatus.FAILED, Outcome.failure(reason)), 0.0)
         row = self._engine.recorder.row(plan, {}, RunStatus.FAILED, reason)
-        ended = await self._engine.recorder.end(row, plan.message)
+        ended = await self._engine.recorder.end(row, self._left(plan))
         self._count(plan.prepared.spec.type, RunStatus.FAILED)
         bind(_log, **plan.labels()).error("%s", reason, event="run.failed")
         return _result(ended)
@@ -226,10 +227,14 @@ class Runner:
             row = self._engine.recorder.row(plan, shown, RunStatus.PREVIEWED, text)
         except AutomationError as error:
             row = self._engine.recorder.row(plan, shown, RunStatus.FAILED, f"the preview failed: {error}")
-        ended = await self._engine.recorder.end(row, plan.message)
+        ended = await self._engine.recorder.end(row, self._left(plan))
         self._count(plan.prepared.spec.type, ended.status)
         bind(_log, **plan.labels()).info("dry run: %s", ended.reason, event=f"run.{ended.status}")
         return _result(ended)
+
+    def _left(self, plan: Plan) -> Message | None:
+        """What is left to a process that takes over: of a dry run, nothing."""
+        return None if self._engine.dry_run else plan.message
 
     # --- acting --------------------------------------------------------------------------------------------------
 

@@ -27,6 +27,8 @@ class Taken:
     """The ids of its incidents: while it is in hand, what is told of them later must not be overlooked."""
     recovered: bool = False
     """Whether it came from the journal: an earlier process, or one that is gone, had left it."""
+    begun: bool = False
+    """Whether one of its incidents has been handled here, at least in part: then all of them are."""
     parked: bool = False
     """Whether it counts as finished for Kafka: a run of it waits for long, and the journal has it all."""
     keep: bool = False

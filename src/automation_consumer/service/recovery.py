@@ -8,6 +8,7 @@ from automation_consumer.pipeline.flow import Flow
 from automation_consumer.store.journal import Journal
 
 PAGE = 100
+FEW = 10
 LOOK_EVERY_S = 1.0
 _log = get_logger(__name__)
 
@@ -32,8 +33,9 @@ class Recovery:
         """Look for more, for as long as this process runs and has room."""
         while self._journal.shared:
             await self._clock.sleep(LOOK_EVERY_S)
-            room = self._max_in_hand - self._flow.in_hand
-            if self._journal.available and room > 0:
+            # A few also without room: what is in hand may be waiting for just these.
+            room = max(FEW, self._max_in_hand - self._flow.in_hand)
+            if self._journal.available:
                 found = await self._take_up(min(PAGE, room))
                 if found:
                     _log.info(

@@ -153,7 +153,8 @@ async def _run(parts: Parts, options: Options, stop: asyncio.Event, left: Leftov
 
 async def _start(parts: Parts, options: Options, stop: asyncio.Event, stack: AsyncExitStack) -> None:
     flow, ruleset = parts.service.flow, parts.rules.current
-    in_hand = ruleset.config.settings.limits.max_in_flight_incidents
+    limits = ruleset.config.settings.limits
+    in_hand = limits.max_in_flight_incidents + limits.max_parked_incidents
     parts.service.announcer.start(flow.fail)
     recovery = Recovery(parts.journal, flow, parts.clock, in_hand)
     resumed = 0

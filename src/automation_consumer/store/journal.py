@@ -111,7 +111,10 @@ class Journal(Protocol):
         """
 
     async def busy_elsewhere(self, incident_id: str, message: Message) -> bool:
-        """Whether another process, not known to be gone, has an earlier message in hand that has runs of this incident."""
+        """Whether an earlier message that has runs of this incident is in hand, and not in ours.
+
+        Also when its process is gone: then somebody is about to take it up.
+        """
 
     def finished(self, message: Message, *, keep: bool = False) -> None:
         """Nothing more is to be done for it, whether it had runs or not. It is remembered until its offset is committed.
@@ -135,7 +138,8 @@ class Journal(Protocol):
     async def lock(self, name: str, run_id: str) -> str | None:
         """Take the lock for a run of ours. None when it is ours now, else the id of the run that holds it.
 
-        A lock whose process is gone or has lost its lease is free.
+        It stays with its run, also when that changes hands: it is free when it was given back, or when its process is
+        gone and its run has ended or never began.
         """
 
     async def unlock(self, name: str, run_id: str) -> None:

@@ -180,7 +180,6 @@ class MemoryJournal:
             where in about
             and not kept.finished
             and kept.owner != self.process
-            and data.leases[kept.owner] is not Lease.GONE
             and is_earlier(where, place(message))
             for where, kept in data.messages.items()
         )
@@ -219,7 +218,9 @@ class MemoryJournal:
     async def lock(self, name: str, run_id: str) -> str | None:
         await self._data.reachable.wait()
         holder, owner = self._data.locks.get(name, (run_id, self.process))
-        if holder != run_id and (owner == self.process or self._data.leases[owner] is Lease.HELD):
+        run = self._data.runs.get(holder)
+        free = self._data.leases[owner] is Lease.GONE and (run is None or run.ended)
+        if holder != run_id and not free:
             return holder
         self._data.locks[name] = (run_id, self.process)
         return None

@@ -150,10 +150,13 @@ async def test_an_incident_is_busy_elsewhere_while_an_earlier_message_is_in_hand
     assert not await second.busy_elsewhere("INC-1", a_message(8))
 
 
-async def test_a_process_that_is_gone_is_not_busy(shared_store):
+async def test_what_a_process_that_is_gone_had_in_hand_still_comes_first(shared_store):
+    """Red when a later message may overtake one that nobody has taken up yet."""
     first, second = shared_store.open(), shared_store.open()
     await first.open(a_run(), a_message(7))
     shared_store.end(first)
+    assert await second.busy_elsewhere("INC-1", a_message(8))
+    assert await second.orphans(10) == [a_message(7)]
     assert not await second.busy_elsewhere("INC-1", a_message(8))
 
 

@@ -123,21 +123,32 @@ async def test_a_lock_is_for_one_run(store):
     assert await journal.lock("l", "r2") is None
 
 
-async def test_a_lock_of_a_process_that_lost_its_lease_is_free(shared_store):
+async def test_a_lock_stays_with_its_run_whatever_becomes_of_its_process(shared_store):
+    """The job that it guards goes on. Red when a lock is free as soon as its process is."""
     first, second = shared_store.open(), shared_store.open()
-    assert await first.lock("l", "r1") is None
-    assert await second.lock("l", "r2") == "r1"
+    run = await first.open(a_run(status=RunStatus.WAITING))
+    assert await first.lock("l", run.id) is None
     shared_store.lapse(first)
+    assert await second.lock("l", "r2") == run.id
+    shared_store.end(first)
+    assert await second.lock("l", "r2") == run.id
+    adopted = await second.adopt(run)
+    assert await second.lock("l", run.id) is None
+    await second.change(adopted, RunStatus.SUCCEEDED, 2.0)
+    await second.unlock("l", run.id)
     assert await second.lock("l", "r2") is None
-    await first.unlock("l", "r1")
-    assert await second.lock("l", "r3") == "r2"
 
 
-async def test_a_lock_of_an_ended_process_is_free(store):
+async def test_a_lock_of_an_ended_process_is_free_when_its_run_never_began_or_has_ended(store):
+    """Red when a crash between the end of a run and the giving back leaves the lock taken for ever."""
     journal = store.open()
     await journal.lock("l", "r1")
+    await journal.open(a_run("r5", status=RunStatus.SUCCEEDED, ended_at=1.0))
+    await journal.lock("m", "r5")
     store.end(journal)
-    assert await store.open().lock("l", "r2") is None
+    journal = store.open()
+    assert await journal.lock("l", "r2") is None
+    assert await journal.lock("m", "r2") is None
 
 
 async def test_one_of_many_gets_the_lock(shared_store):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 from tests.unit.pipeline.acting import DONE, Job, Short
 from tests.unit.pipeline.pod import Pod, committed
@@ -213,8 +214,12 @@ async def test_what_was_not_begun_when_its_partition_went_is_left_to_the_new_own
     go.set()
     await pod.until(lambda: pod.flow.in_hand == 0)
     assert action.calls == ["web1"]
+    await pod.until(lambda: pod.service.intake.in_flight == 0)  # or it would take room for ever
     await pod.stop()
     assert committed(pod.source) == {}
+    second = first.beside()
+    await pod.until(lambda: True)
+    assert not await second.busy_elsewhere("a", pod.source.put(an_event("a")))
 
 
 async def test_the_journal_being_away_stops_nothing_for_good(tmp_path, first):
@@ -263,3 +268,139 @@ incident_conditions:
     assert other.calls == ["x"]
     await one.stop()
     await two.stop()
+
+
+async def test_a_message_with_several_incidents_that_has_begun_is_handled_to_its_end(tmp_path, first, second):
+    """Red when the incidents that have not begun are let go: the message would be in hand here for ever."""
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(ctx):
+        if ctx.incident.id == "a" and not go.is_set():
+            begun.set()
+            await go.wait()
+        return DONE
+
+    held = asyncio.Event()
+
+    async def each(ctx):
+        if ctx.incident.id == "b" and not go.is_set():
+            await held.wait()
+        return await slow(ctx)
+
+    both = an_event("a") + b"\n" + an_event("b")
+    pod = Pod(tmp_path, Short(each), first, a_source(an_event("b"), both), config=SLOTS)
+    pod.service.intake._form = pod.flow._form = Lines(pod.flow._form)
+    await pod.start()
+    await begun.wait()
+    pod.service.intake.lost([P0])
+    go.set()
+    held.set()
+    await pod.until(lambda: pod.flow.in_hand == 0)
+    later = pod.source.put(an_event("b"))
+    await asyncio.to_thread(first.remembered, [P0])
+    assert not await second.busy_elsewhere("b", later)
+    await pod.stop()
+
+
+async def test_of_what_was_left_behind_the_oldest_comes_first(tmp_path, first):
+    """Red when a message is taken up although an earlier one of its incident is still in another's hand."""
+    order: list[int] = []
+
+    async def note(ctx):
+        order.append(int(ctx.incident.description))
+        return DONE
+
+    stand = Job(None)
+    one = Pod(tmp_path, stand, first, a_source(numbered("a", 0)))
+    second = first.beside()
+    source = a_source(numbered("a", 0), numbered("a", 1))
+    source._queues[P0].popleft()
+    two = Pod(tmp_path, Job(None), second, source)
+    await one.start()
+    await one.until(lambda: len(one.runs) == 1)
+    second.busy_elsewhere = never  # type: ignore[method-assign] - as if it had begun before
+    await two.start()
+    await two.until(lambda: len(two.runs) == 2)
+
+    third = first.beside()
+    second.die()
+    job = Job(note, interval_s=0)
+    three = Pod(tmp_path, job, third, a_source())
+    await three.start()
+    await asyncio.sleep(0.1)
+    assert order == []
+    first.die()
+    await three.until(lambda: len(order) == 2)
+    assert order == [0, 1]
+    await three.stop()
+    for pod in (one, two):
+        await pod.flow.stop(0)
+
+
+async def test_over_a_restart_a_lock_stays_with_the_run_whose_job_goes_on(tmp_path, first):
+    """Red when a stop gives the lock back, or the lock is this process's own only: two jobs would run on one host."""
+    config = """
+version: 1
+kafka: {topics: [incidents], format: bigpanda}
+actions: [{name: it, type: job, text: x, lock: "host:{{ host }}"}]
+incident_conditions:
+  - {name: critical, match: {status: critical}, alert_actions: [it]}
+"""
+    one = Pod(tmp_path, Job(None), first, a_source(an_event("a")), config=config)
+    await one.start()
+    await one.until(lambda: statuses(one) == [RunStatus.WAITING])
+    await one.stop()
+    first.die()
+
+    job = Job(None, interval_s=0.05)
+    second = first.beside()
+    two = Pod(tmp_path, job, second, a_source(an_event("b")), config=config)
+    two.flow.start(lambda: two.source)  # the new one comes first
+    await two.until(lambda: two.flow.in_hand == 1)
+    await asyncio.sleep(0.2)
+    assert job.started == []
+    await two.recovery.at_start()
+    await two.until(lambda: len(job.polled) > 1)
+    assert job.started == []
+    job._polls[:] = [DONE]
+    await two.until(lambda: statuses(two) == [RunStatus.SUCCEEDED] * 2)
+    assert len(job.started) == 1
+    await two.stop()
+
+
+class Lines:
+    """A format with an incident on each line."""
+
+    def __init__(self, form) -> None:
+        self._form = form
+
+    def decode(self, message):
+        lines = [msgspec.structs.replace(message, value=line) for line in message.value.split(b"\n")]
+        return tuple(incident for line in lines for incident in self._form.decode(line))
+
+
+async def never(incident_id, message):
+    return False
+
+
+def numbered(incident_id: str, number: int) -> bytes:
+    return an_event(incident_id).replace(b'"active"', b'"description":"%d","active"' % number, 1)
+
+
+SLOTS = """
+version: 1
+kafka: {topics: [incidents], format: bigpanda}
+actions: [{name: it, type: short, text: x}]
+incident_conditions:
+  - {name: critical, match: {status: critical}, alert_actions: [it], rerun: always}
+"""
+
+
+async def test_a_dry_run_leaves_nothing_to_take_up(tmp_path, first):
+    """Red when a dry run writes its messages down: the next real process would act on them."""
+    pod = Pod(tmp_path, Short(), first, a_source(an_event("a")), once=True, dry_run=True)
+    pod.flow.start(lambda: pod.source)
+    await pod.until(lambda: statuses(pod) == [RunStatus.PREVIEWED])
+    await pod.stop()
+    first.die()
+    assert await first.beside().orphans(10) == []

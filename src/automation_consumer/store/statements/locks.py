@@ -1,15 +1,16 @@
-"""Named locks of runs; one whose process has lost its lease is free."""
+"""Named locks of runs. A lock stays with its run until that has ended, whatever becomes of its process."""
 
 from __future__ import annotations
 
 from automation_consumer.store.database import Database, Reading
+from automation_consumer.store.statements.runs import IS_OPEN, NOT_GONE
 
-_TAKE = """
+_TAKE = f"""
     INSERT INTO locks (name, run_id, owner) VALUES (?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET run_id = excluded.run_id, owner = excluded.owner
     WHERE locks.run_id = excluded.run_id
-       OR (locks.owner <> excluded.owner
-           AND locks.owner NOT IN (SELECT number FROM processes WHERE state = 'alive'))"""
+       OR (locks.owner <> excluded.owner AND locks.owner NOT IN {NOT_GONE}
+           AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = locks.run_id AND {IS_OPEN}))"""
 
 
 def take(db: Database, name: str, run_id: str, process: int) -> Reading[str | None]:

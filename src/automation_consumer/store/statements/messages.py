@@ -23,12 +23,13 @@ _HOLD = f"""
     SET owner = excluded.owner, state = 'open', "key" = excluded."key", value = excluded.value, headers = excluded.headers
     WHERE messages.state <> 'open' OR (messages.owner <> excluded.owner AND messages.owner NOT IN {_ALIVE})"""
 
-# By the message, not by its open runs: between two runs of it none may be open.
+# By the message, not by its open runs: between two runs of it none may be open. Also one whose process is gone: somebody,
+# perhaps we, will take it up at any moment.
 _BUSY_ELSEWHERE = """
     SELECT 1 FROM runs JOIN messages AS m ON m.topic = runs.topic AND m."partition" = runs."partition"
       AND m."offset" = runs."offset" AND m.timestamp_ms = runs.message_ms
     WHERE runs.incident_id = ? AND m.state = 'open'
-      AND m.owner <> ? AND m.owner IN (SELECT number FROM processes WHERE state <> 'gone')
+      AND m.owner <> ?
       AND ((m.topic = ? AND m."partition" = ? AND m."offset" < ?)
         OR (NOT (m.topic = ? AND m."partition" = ?) AND (m.timestamp_ms, m.topic, m."partition") < (?, ?, ?)))
     LIMIT 1"""

@@ -87,7 +87,7 @@ class KafkaSource:
         self._consumer: Consumer = new_consumer({**complete, **callbacks})
         self.group: Final = str(complete.get("group.id", ""))
         self.session_timeout_s: Final = session_timeout_s(complete)
-        self._starts = Starts(self._consumer, start_at)
+        self._starts = Starts(self._consumer, start_at, lambda: new_consumer(complete))
         self._owner: int | None = None
         self._closed = False
         self._mine: set[Partition] = set()

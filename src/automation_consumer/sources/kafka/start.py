@@ -10,7 +10,8 @@ such, and is read from its beginning: the group is not new, only the partition i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -62,10 +63,15 @@ class StartAt:
 
 
 class Starts:
-    """Looks up where assigned partitions begin. Used inside the assign callback: blocks for some round trips."""
+    """Looks up where assigned partitions begin. Used inside the assign callback: blocks for some round trips.
 
-    def __init__(self, consumer: Consumer, start_at: StartAt) -> None:
+    `ask` makes another client, for the metadata: a consumer that is asked for it inside one of its callbacks aborts the
+    process when it has a second callback to call (confluent-kafka 2.16 forgets the state of the call around it).
+    """
+
+    def __init__(self, consumer: Consumer, start_at: StartAt, ask: Callable[[], Consumer]) -> None:
         self._consumer = consumer
+        self._ask = ask
         self._start_at = start_at
         self._counts: dict[str, int] = {}
 
@@ -95,9 +101,10 @@ class Starts:
 
     def _resolve(self, assigned: Sequence[TopicPartition]) -> list[TopicPartition]:
         topics = {partition.topic for partition in assigned}
-        for topic in topics:
-            known = self._consumer.list_topics(topic, timeout=_LOOKUP_TIMEOUT_S).topics[topic]
-            self._counts[topic] = len(known.partitions)
+        with closing(self._ask()) as client:
+            for topic in topics:
+                known = client.list_topics(topic, timeout=_LOOKUP_TIMEOUT_S).topics[topic]
+                self._counts[topic] = len(known.partitions)
         everything = [TopicPartition(topic, n) for topic in topics for n in range(self._counts[topic])]
         committed = _checked(self._consumer.committed(everything, timeout=_LOOKUP_TIMEOUT_S))
         places = {(place.topic, place.partition): place for place in committed if place.offset >= 0}

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
+
+
+LAST_S: Final = datetime(9999, 1, 1, tzinfo=UTC).timestamp() - 0.001
+"""The last instant that is shown: the end of the year 9998."""
 
 
 class Clock(Protocol):
@@ -40,5 +44,9 @@ def boottime() -> float:
 
 
 def iso(epoch_s: float) -> str:
-    """An instant as ISO 8601 in UTC with milliseconds, as logs and JSON outputs show it."""
-    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """An instant as ISO 8601 in UTC with milliseconds, as logs and JSON outputs show it.
+
+    What is before the year 1970 or after 9998 is shown as the nearest of them: who prints a row must not fail for it.
+    """
+    within = min(max(epoch_s, 0.0), LAST_S) if epoch_s == epoch_s else 0.0  # `nan` is not even itself
+    return datetime.fromtimestamp(within, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

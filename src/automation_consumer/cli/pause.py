@@ -17,7 +17,7 @@ from automation_consumer.clock import SystemClock, iso
 from automation_consumer.config.suggest import did_you_mean
 from automation_consumer.errors import UsageError
 from automation_consumer.model.switch import Scope, Switch
-from automation_consumer.plugin.params import parse_duration
+from automation_consumer.plugin.params import MAX_DURATION_S, parse_duration
 from automation_consumer.service.switchboard import as_dict, described
 from automation_consumer.store.journal import JournalReader
 
@@ -61,7 +61,7 @@ def pause(
         with journal(_known_store(config, store)) as reader:
             _list(reader, output)
         return
-    if not reason:
+    if reason is None or not reason.strip():
         raise UsageError(
             "a pause needs a reason", hint='say why, as in --reason "the new playbook is broken"'
         )
@@ -70,7 +70,7 @@ def pause(
     end = _end(for_, until, now)
     where = known(config, store)
     _check(where, scope, name)
-    switch = Switch(f"p{token_hex(4)}", scope, name, operator(who), reason, now, end)
+    switch = Switch(f"p{token_hex(4)}", scope, name, operator(who), reason.strip(), now, end)
     with journal(where.store) as reader:
         reader.pause(switch)
     if output is Output.JSON:
@@ -123,6 +123,10 @@ def _end(for_: str | None, until: str | None, now: float) -> float | None:
         end = _instant(until)
     else:
         return None
+    if end - now > MAX_DURATION_S:
+        raise UsageError(
+            "--until: a pause cannot last longer than ten years", hint="without an end it holds until `resume`"
+        )
     if end <= now:
         raise UsageError(f"the pause would be over already (it ends at {iso(end)}, it is {iso(now)})")
     return end
@@ -165,8 +169,17 @@ def with_skipped(switch: Switch, counts: Any) -> dict[str, Any]:
     return {**as_dict(switch), "runs_skipped": counts[switch.id]}
 
 
+def _left(seconds: float) -> str:
+    """How long it still holds, in the unit that fits."""
+    if seconds < 120:
+        return f"{seconds:.0f} more seconds"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} more minutes"
+    return f"{seconds / 3600:.0f} more hours" if seconds < 172_800 else f"{seconds / 86_400:.0f} more days"
+
+
 def _line(switch: Switch, now: float) -> str:
     until = "until somebody resumes it"
     if switch.until is not None:
-        until = f"until {iso(switch.until)} (for {(switch.until - now) / 60:.0f} more minutes)"
+        until = f"until {iso(switch.until)} (for {_left(switch.until - now)})"
     return visible(f"{described(switch)}, by {switch.who} since {iso(switch.since)} {until}: {switch.why}")

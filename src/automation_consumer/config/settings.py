@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from automation_consumer.plugin.params import Duration
+from automation_consumer.config.store_url import FORMS, understood, without_password
+from automation_consumer.plugin.params import Duration, parse_duration
 
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=128)]
@@ -252,6 +253,13 @@ class Condition(Section):
         pattern=r"^(never|on_change|always|after:\d+(\.\d+)?(ms|s|m|h|d))$",
     )
 
+    @field_validator("rerun")
+    @classmethod
+    def _possible_wait(cls, value: str) -> str:
+        if value.startswith("after:"):
+            parse_duration(value.removeprefix("after:"))
+        return value
+
 
 class TopLevel(Section):
     """The whole configuration."""
@@ -278,6 +286,13 @@ class TopLevel(Section):
     incident_conditions: list[Condition] = Field(
         default_factory=list, description="Conditions, in order; the first match takes the incident."
     )
+
+    @field_validator("store")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        if not understood(value):
+            raise ValueError(f"store {without_password(value)!r} is not understood: {FORMS}")
+        return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,9 @@ class Wish(StrEnum):
 
     RETRY = "retry"  # run it again, and what would have followed it
     CANCEL = "cancel"
+    RESOLVED = (
+        "resolved"  # its incident is resolved, as another process has learned: do as `on_resolved` says
+    )
 
 
 REFUSED = "refused:"

@@ -21,7 +21,7 @@ from automation_consumer.errors import (
 )
 from automation_consumer.model.outcome import Handle, Outcome
 from automation_consumer.model.run import Run, RunStatus
-from automation_consumer.model.verdict import Decision, Verdict
+from automation_consumer.model.verdict import Decision, Then, Verdict
 from automation_consumer.pipeline.boundary import (
     DeniedError,
     LapsedError,
@@ -80,6 +80,7 @@ class Attempts:
         self._handle: Handle | None = None  # the remote job that runs now
         self._withdrawn: str | None = None  # why it is to end at once
         self._last_attempt: str | None = None  # why no further attempt is wanted
+        self._then = Then.FAIL  # what its withdrawal means for what would come after it
         self._waits_for_retry = False
 
     async def start(self) -> Ending:
@@ -94,12 +95,14 @@ class Attempts:
         self._resumed = existing
         return await self._to_the_end()
 
-    def withdraw(self, reason: str, *, running: bool = True) -> bool:
+    def withdraw(self, reason: str, *, running: bool = True, then: Then = Then.FAIL) -> bool:
         """End it: cancel its remote job, run no further attempt. `running` False: the attempt that runs may finish.
 
+        `then`: what that means for what would come after it.
         False when a short action acts at this moment, which cannot be stopped.
         """
         self._last_attempt = reason
+        self._then = then
         if not (running or self._waits_for_retry):
             return False
         self._withdrawn = reason
@@ -112,7 +115,7 @@ class Attempts:
         except ParkedError:
             raise
         except WithdrawnError as error:
-            return Ending(RunStatus.CANCELLED, Outcome.failure(str(error)))
+            return Ending(RunStatus.CANCELLED, Outcome.failure(str(error), data={"then": str(self._then)}))
         except DeniedError as error:
             self.denied = error.verdict
             return Ending(RunStatus.SKIPPED, Outcome.failure(str(error), data=denial(error.verdict)))

@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from automation_consumer.clock import Clock
+from automation_consumer.config.settings import OnResolved
 from automation_consumer.errors import AutomationError, StoreError, UsageError
 from automation_consumer.logs import bind, get_logger
 from automation_consumer.metrics import MessageResult, Metrics
 from automation_consumer.model.match import Match
 from automation_consumer.model.message import Message
-from automation_consumer.model.switch import Request
+from automation_consumer.model.switch import Request, Wish
 from automation_consumer.pipeline.decode import Poison, decode
 from automation_consumer.pipeline.handle import ConditionResult, Handling
 from automation_consumer.pipeline.intake import Intake
@@ -172,9 +173,14 @@ class Flow:
 
     def _accept(self, works: list[Work]) -> None:
         for work in works:
-            if work.incident.active is False and (handling := self._handlings.get(work.incident.id)):
-                handling.resolved()
+            if work.incident.active is False:
+                self.resolved(work.incident.id)
             self._lanes.put(work.incident.id, work)
+
+    def resolved(self, incident_id: str) -> None:
+        """The incident is resolved: what is being handled for it does as its condition says."""
+        if handling := self._handlings.get(incident_id):
+            handling.resolved()
 
     def take_up(self, message: Message) -> None:
         """Handle a message that another process left behind, before what came after it for the same incident."""
@@ -223,6 +229,8 @@ class Flow:
             self._let_go(taken)
             return
         while await self._busy_elsewhere(work):
+            if work.incident.active is False:
+                await self._tell_resolved(work)
             await self._pauses.sleep(ASK_AGAIN_S)
             await self._handle_recovered(key)
         await self._handle(work)
@@ -244,6 +252,16 @@ class Flow:
         if self._dry_run or not self._journal.shared or not self._journal.knows(work.incident.id):
             return False
         return await self._journal.busy_elsewhere(work.incident.id, work.taken.message)
+
+    async def _tell_resolved(self, work: Work) -> None:
+        """Tell the processes that have runs of this incident."""
+        for run in await self._journal.live_runs(work.incident.id):
+            known = work.ruleset.has_condition(run.condition)
+            policy = work.ruleset.condition(run.condition).on_resolved if known else OnResolved.FINISH
+            if not (run.ended or run.owner == self._journal.process or policy is OnResolved.FINISH):
+                await self._journal.ask(
+                    Request(f"resolved-{run.id}", Wish.RESOLVED, run.id, "the service", self._clock.now())
+                )
 
     async def _handle(self, work: Work) -> None:
         incident = work.incident
@@ -283,7 +301,8 @@ class Flow:
             request="" if retry is None else retry.request.id,
         )
         self._handlings[work.incident.id] = handling
-        if any(later is not None and later.incident.active is False for later in self._behind(work)):
+        told = [work, *self._behind(work)] if retry is None else []
+        if any(each is not None and each.incident.active is False for each in told):
             handling.resolved()
         try:
             result = await handling.run()

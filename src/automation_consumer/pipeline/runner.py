@@ -57,6 +57,8 @@ def _result(run: Run) -> Result:
     """The result of a run that has ended."""
     if run.status is RunStatus.SKIPPED:
         then = Then(run.data.get("then", Then.GO_ON))
+    elif run.status is RunStatus.CANCELLED:
+        then = Then(run.data.get("then", Then.FAIL))
     else:
         then = Then.GO_ON if run.status in (RunStatus.SUCCEEDED, RunStatus.PREVIEWED) else Then.FAIL
     return Result(run.id, run.status, run.reason, then)
@@ -100,7 +102,7 @@ class Runner:
         """The incident is resolved: end its runs that wait for a retry, and with `running` those that act."""
         for attempts in self._attempts.values():
             if (attempts.run.incident_id, attempts.run.condition) == (incident_id, condition):
-                attempts.withdraw("the incident was resolved", running=running)
+                attempts.withdraw("the incident was resolved", running=running, then=Then.STOP)
 
     async def settle(self, left_open: Sequence[Run]) -> None:
         """End runs that an earlier handling of a message left open and that this one, under a newer config, did not touch."""
@@ -294,7 +296,8 @@ class Runner:
             bind(_log, run=run.id).warning("ended already; nothing was overwritten", event="run.late")
         self._count(run.action_type, status)
         self._engine.metrics.run_seconds.labels(run.action_type).observe(seconds)
-        level = logging.INFO if outcome.ok else logging.ERROR
+        wanted = outcome.ok or status in (RunStatus.CANCELLED, RunStatus.SKIPPED)
+        level = logging.INFO if wanted else logging.ERROR
         log = bind(_log, run=run.id, incident=run.incident_id, action=run.action, condition=run.condition)
         log.log(level, "%s: %s", status, outcome.message, event=f"run.{status}")
         return _result(msgspec.structs.replace(run, status=status, reason=outcome.message, data=outcome.data))

@@ -10,26 +10,37 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Final, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+MAX_DURATION_S: Final = 3650 * 86400.0
+"""About ten years: added to any time of ours, it is still a date."""
 
 
 def parse_duration(value: Any) -> float:
-    """`30s`, `5m`, `1h`, `2d`, `500ms` or a number of seconds, as seconds. ValueError says what is accepted."""
+    """`30s`, `5m`, `1h`, `2d`, `500ms` or a number of seconds, as seconds: ten years (3650d) at most.
+
+    ValueError says what is accepted.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError("a duration is a number of seconds, or a text such as 30s, 5m, 1h")
     if isinstance(value, str):
         found = _DURATION.match(value.strip())
         if not found:
             raise ValueError(f"{value!r} is not a duration: write 30s, 5m, 1h or a number of seconds")
-        return float(found[1]) * _UNIT_S[found[2]]
+        return _bounded(float(found[1]) * _UNIT_S[found[2]])
     if value < 0:
         raise ValueError("a duration cannot be negative")
-    return float(value)
+    return _bounded(value)
+
+
+def _bounded(seconds: float) -> float:
+    if not seconds <= MAX_DURATION_S:  # nor is `nan`
+        raise ValueError("a duration cannot be longer than ten years (3650d)")
+    return float(seconds)
 
 
 Duration = Annotated[
@@ -38,7 +49,7 @@ Duration = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "number", "minimum": 0},
+                {"type": "number", "minimum": 0, "maximum": MAX_DURATION_S},
                 {"type": "string", "pattern": r"^\d+(\.\d+)?(ms|s|m|h|d)$"},
             ],
             "x-kind": "duration",

@@ -56,5 +56,5 @@ class Rerun:
         return Verdict(
             Decision.DENY,
             self.name,
-            f"run {last.id} succeeded and the incident is still active (`rerun: never`)",
+            f"run {last.id} succeeded since the incident last became active (`rerun: never`)",
         )

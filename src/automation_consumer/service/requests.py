@@ -21,7 +21,15 @@ class Requests:
         """ParkedError when the process stops meanwhile; the request then stands."""
         if request.wish is Wish.RETRY:
             return await self._flow.retry(request)
+        if request.wish is Wish.RESOLVED:
+            return await self._resolved(request)
         return await self._cancel(request)
+
+    async def _resolved(self, request: Request) -> str:
+        run = await self._journal.find(request.run_id)
+        if run is not None:
+            self._flow.resolved(run.incident_id)
+        return "told"
 
     async def _cancel(self, request: Request) -> str:
         begun = self._runner.withdraw(request.run_id, f"cancelled by {request.who}")

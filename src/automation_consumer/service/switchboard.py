@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from automation_consumer.clock import Clock, iso
@@ -88,23 +88,27 @@ class Switchboard:
             task.add_done_callback(self._answering.discard)
 
     async def _keep_looking(self) -> None:
-        readable = True
+        told: set[type[Exception]] = set()
         while True:
             await self._clock.sleep(LOOK_EVERY_S)
-            if not self._journal.available:
-                self._tell()  # a pause may end by its time meanwhile
-                continue
             try:
+                if not self._journal.available:
+                    self._tell()  # a pause may end by its time meanwhile
+                    continue
                 await self.look()
-                readable = True
-            except StoreError as error:
-                if readable:
-                    _log.error(
-                        "pauses and requests cannot be read; the last known pauses hold: %s",
-                        error,
-                        event="switchboard.unreadable",
-                    )
-                readable = False
+                told.clear()
+            except Exception as error:  # noqa: BLE001 - the kill switch goes on, whatever is wrong with one row of it
+                if type(error) not in told:
+                    self._complain(error)
+                told.add(type(error))
+
+    def _complain(self, error: Exception) -> None:
+        _log.error(
+            "pauses and requests cannot be read; the last known pauses hold: %s",
+            error if isinstance(error, StoreError) else f"{type(error).__name__}: {error}",
+            event="switchboard.unreadable",
+            exc_info=None if isinstance(error, StoreError) else error,
+        )
 
     def _tell(self) -> None:
         """Say what has begun and ended since the last look."""
@@ -126,11 +130,13 @@ class Switchboard:
         for switch in before.values():
             if switch.id not in in_force:
                 over = switch.until is not None and switch.until <= now
+                ended = f"the pause by {switch.who} {'is over' if over else 'was resumed'}"
+                others = [other for other in in_force.values() if overlap(other, switch)]
                 _log.info(
-                    "%s acts again: the pause by %s %s",
-                    described(switch),
-                    switch.who,
-                    "is over" if over else "was resumed",
+                    "%s",
+                    f"{ended}, and {still_paused(switch, others)}"
+                    if others
+                    else f"{described(switch)} acts again: {ended}",
                     event="pause.ended",
                     pause=switch.id,
                 )
@@ -162,6 +168,22 @@ class Switchboard:
 def described(switch: Switch) -> str:
     """What it covers, for people: `everything`, `action drain`."""
     return f"{str(switch.scope).replace('-', ' ')} {switch.name}".strip()
+
+
+def overlap(one: Switch, other: Switch) -> bool:
+    """Whether there may be something that both of them cover."""
+    if Scope.INTAKE in (one.scope, other.scope):
+        return one.scope is other.scope
+    return one.scope is not other.scope or one.name == other.name
+
+
+def still_paused(ended: Switch, others: Sequence[Switch]) -> str:
+    """What those that hold still cover of what has ended, for people."""
+    whole = [each for each in others if each.scope in (Scope.EVERYTHING, ended.scope)]
+    names = ", ".join(f"{described(each)} ({each.id})" for each in whole or others)
+    if whole:
+        return f"{described(ended)} stays paused: by {names}"
+    return f"{described(ended)} acts again, but for what is still paused: {names}"
 
 
 def as_dict(switch: Switch) -> dict[str, Any]:

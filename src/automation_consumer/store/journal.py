@@ -155,8 +155,11 @@ class Journal(Protocol):
     async def requests(self) -> list[Request]:
         """Wishes that nobody has taken, or whose taker is gone; ours from now on.
 
-        A wish to cancel goes to the process that has the run (to any, when nobody has it).
+        What concerns a run that is open goes to the process that has it (to any, when nobody has it).
         """
+
+    async def ask(self, request: Request) -> None:
+        """What one process asks of another. The same id again changes nothing."""
 
     async def answer(self, request: Request, text: str, at: float) -> None:
         """The wish is fulfilled, or can't be; `text` says which, for the operator."""

@@ -269,9 +269,13 @@ class MemoryJournal:
 
     def _is_for_another(self, request: Request) -> bool:
         run = self._data.runs.get(request.run_id)
-        if request.wish is not Wish.CANCEL or run is None or run.ended or run.owner == self.process:
+        if request.wish is Wish.RETRY or run is None or run.ended or run.owner == self.process:
             return False
         return self._data.leases.get(run.owner, Lease.GONE) is not Lease.GONE
+
+    async def ask(self, request: Request) -> None:
+        await self._data.reachable.wait()
+        self.request(request)
 
     async def answer(self, request: Request, text: str, at: float) -> None:
         await self._data.reachable.wait()

@@ -6,12 +6,10 @@ from collections.abc import Callable
 from types import ModuleType
 
 from automation_consumer.clock import Clock
+from automation_consumer.config.store_url import FORMS, POSTGRES, SQLITE, understood, without_password
 from automation_consumer.errors import MissingExtraError, UsageError
 from automation_consumer.store.journal import Journal, JournalReader
 from automation_consumer.store.sqlite import SqliteJournal, SqliteReader
-
-_SQLITE = "sqlite:///"
-_POSTGRES = ("postgresql://", "postgres://")
 
 
 def open_journal(
@@ -47,15 +45,11 @@ def open_reader(url: str) -> JournalReader:
 
 def sqlite_path(url: str) -> str | None:
     """The path in `sqlite:///PATH` (`sqlite:////abs` is absolute); None for PostgreSQL. UsageError for anything else."""
-    if url.startswith(_POSTGRES):
+    if url.startswith(POSTGRES):
         return None
-    if not url.startswith(_SQLITE) or url == _SQLITE:
-        shown = url.split(":", 1)[0] if ":" in url else url  # what follows may hold a password
-        raise UsageError(
-            f"store {shown!r} is not understood",
-            hint="write sqlite:///automation.db or postgresql://user@host/database",
-        )
-    return url[len(_SQLITE) :]
+    if not url.startswith(SQLITE) or not understood(url):
+        raise UsageError(f"store {without_password(url)!r} is not understood", hint=FORMS)
+    return url[len(SQLITE) :]
 
 
 def _postgres() -> ModuleType:

@@ -187,6 +187,9 @@ class SqlJournal:
     async def requests(self) -> list[Request]:
         return await self._writer.do(lambda db: operators.take_requests(db, self.process))
 
+    async def ask(self, request: Request) -> None:
+        await self._writer.do(lambda db: operators.request(db, request))
+
     async def answer(self, request: Request, text: str, at: float) -> None:
         await self._writer.do(lambda db: operators.answer(db, request.id, text, at))
 

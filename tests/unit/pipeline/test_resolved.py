@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from tests.unit.pipeline.acting import DONE, Job, Short
 from tests.unit.pipeline.pod import Pod
-from tests.unit.pipeline.scripted_source import ScriptedSource, an_event
+from tests.unit.pipeline.scripted_source import P0, ScriptedSource, an_event
 
 from automation_consumer.errors import TemporaryError
 from automation_consumer.model.run import RunStatus
@@ -87,8 +87,9 @@ async def test_cancel_cancels_the_running_job(tmp_path):
     await case.resolve(RunStatus.WAITING)
     await case.done()
     assert job.cancelled == ["job-1"]
-    assert case.outcome()["first"] is RunStatus.CANCELLED
-    assert case.after.calls == []
+    assert case.outcome() == {"first": RunStatus.CANCELLED}
+    assert (case.after.calls, case.page.calls) == ([], [])
+    assert case.pod.service.tally.conditions == {"stopped": 1}
 
 
 @pytest.mark.parametrize("policy", ["skip_waiting", "cancel"])
@@ -98,7 +99,53 @@ async def test_a_retry_that_waits_is_not_made(tmp_path, policy):
     await case.resolve(RunStatus.RETRYING)
     await case.done()
     assert first.calls == ["x"]
-    assert case.outcome()["first"] is RunStatus.CANCELLED
+    assert case.outcome() == {"first": RunStatus.CANCELLED}
+    assert case.pod.service.tally.conditions == {"stopped": 1}
+
+
+async def test_the_resolved_message_itself_begins_nothing(tmp_path):
+    """A condition may match it. Red when only messages before it are stopped."""
+    config = CONFIG.replace("match: {status: critical}", "match: {}") % ("job", "cancel")
+    job, source = Job(None, interval_s=3600), ScriptedSource()
+    source.put(an_event("a"))
+    actions = [job, Short(name="after"), Short(name="page")]
+    pod = Pod(tmp_path, actions, MemoryJournal(), source, config=config)
+    await pod.start()
+    await pod.until(lambda: [run.status for run in pod.runs] == [RunStatus.WAITING])
+    source.put(an_event("a", "ok"))
+    await pod.until(lambda: pod.flow.in_hand == 0)
+    await pod.stop()
+    assert len(job.started) == 1
+    assert [run.status for run in pod.runs if run.action == "first"] == [
+        RunStatus.CANCELLED,
+        RunStatus.SKIPPED,
+    ]
+
+
+async def test_a_process_that_learns_of_it_tells_the_one_that_has_the_runs(tmp_path):
+    """Red when `on_resolved` is only heeded where the message comes: after a rebalance that is another process."""
+    config = CONFIG % ("job", "cancel")
+    first = MemoryJournal()
+    second = first.beside()
+    job = Job(None, interval_s=3600)
+    others = [Short(name="after"), Short(name="page")]
+    ahead, behind = ScriptedSource(), ScriptedSource()
+    ahead.put(an_event("a"))
+    behind.put(an_event("a"))
+    behind._queues[P0].popleft()  # the first message was read by the other process
+    behind.put(an_event("a", "ok"))
+    one = Pod(tmp_path, [job, *others], first, ahead, config=config)
+    two = Pod(tmp_path, [Job(None), *others], second, behind, config=config)
+    await one.service.switchboard.start()
+    await one.start()
+    await one.until(lambda: [run.status for run in one.runs] == [RunStatus.WAITING])
+    await two.start()
+    await one.until(lambda: [run.status for run in one.runs] == [RunStatus.CANCELLED])
+    await two.until(lambda: two.flow.in_hand == 0)
+    assert job.cancelled == ["job-1"]
+    await one.service.switchboard.stop()
+    await one.stop()
+    await two.stop()
 
 
 async def test_what_waits_behind_another_message_is_skipped_as_well(tmp_path):

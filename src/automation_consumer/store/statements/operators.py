@@ -42,7 +42,7 @@ def take_requests(db: Database, process: int) -> Reading[list[Request]]:
         f"""
         UPDATE requests SET taken_by = ? WHERE answer IS NULL AND id IN (
             SELECT id FROM requests WHERE answer IS NULL AND (taken_by IS NULL OR taken_by NOT IN {NOT_GONE})
-              AND (wish <> 'cancel' OR NOT EXISTS (
+              AND (wish = 'retry' OR NOT EXISTS (
                 SELECT 1 FROM runs WHERE runs.id = requests.run_id AND {IS_OPEN} AND owner <> ? AND owner IN {NOT_GONE}))
             {db.skip_locked})
         RETURNING {REQUEST}""",

@@ -7,9 +7,8 @@ import time
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-
-LAST_S: Final = datetime(9999, 1, 1, tzinfo=UTC).timestamp() - 0.001
-"""The last instant that is shown: the end of the year 9998."""
+LAST_S: Final = datetime(9999, 1, 1, tzinfo=UTC).timestamp() - 1.0
+"""The last second that is shown: the end of the year 9998."""
 
 
 class Clock(Protocol):

@@ -22,3 +22,19 @@ def test_a_secret_that_nothing_has_used_yet_is_masked_in_the_first_lines(make_po
     pod.terminate(process)
     assert HOST not in pod.said
     assert HOST not in (pod.folder / "out").read_text()
+
+
+def test_a_secret_that_is_not_there_is_told_at_the_start(make_pod: MakePod):
+    """Not only when an incident comes. Red when `run` does not call `absent_secrets`."""
+    config = {
+        "actions": [{"name": "never", "type": "log", "message": "$secret:nobody"}],
+        "incident_conditions": [
+            {"name": "all", "match": {"status": "critical"}, "incident_actions": ["never"]}
+        ],
+    }
+    pod = make_pod(config)
+    process = pod.start()
+    pod.until(lambda: "AUTOMATION_SECRET_NOBODY is not set" in pod.said, "the name of the variable")
+    pod.terminate(process)
+    (line,) = [each for each in pod.said.splitlines() if "SECRET_NOBODY" in each]
+    assert ": warning: " in line

@@ -77,6 +77,26 @@ class TestOnARealBroker(RequeueSuite):
         sent = [dict(message.headers())["automation.requeued_from"] for message in world.sent()]
         assert len(sent) == len(set(sent)) == len(letters)
 
+    def test_who_is_put_out_at_any_moment_is_told_so(self, world: World) -> None:
+        """Red when `SystemError` is not caught: some ended with one of the client instead of this refusal."""
+        for _ in range(60):
+            world.bury()
+        errors: list[Exception] = []
+
+        def go() -> None:
+            try:
+                world.requeue()
+            except Exception as error:  # noqa: BLE001 - this is the question: which error is it?
+                errors.append(error)
+
+        for _ in range(4):
+            threads = [threading.Thread(target=go) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert [error for error in errors if "another process" not in str(error)] == []
+
     def test_what_was_not_committed_was_not_sent(self, world: World) -> None:
         """Red when the message is sent outside of the mark's transaction, or uncommitted records are read."""
         letter = world.bury()

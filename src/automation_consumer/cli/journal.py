@@ -6,7 +6,7 @@ import getpass
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import typer
 from automation_consumer.cli.options import config_path
 from automation_consumer.config.load import Loaded, load
 from automation_consumer.config.problems import Code, Severity
+from automation_consumer.config.secrets import SecretStore, learn_all
 from automation_consumer.errors import UsageError
 from automation_consumer.model.switch import Scope
 from automation_consumer.plugin.registry import Registry
@@ -50,10 +51,14 @@ _UNREADABLE: Final = frozenset(
 
 @dataclass(frozen=True)
 class Known:
-    """What a command knows of the service. `names`: what there is to pause; None when the configuration cannot tell."""
+    """What a command knows of the service. `names`: what there is to pause; None when the configuration cannot tell.
+
+    `mask` takes the secrets that the configuration names, and that are there for the command, too, out of a text.
+    """
 
     store: str
     names: Mapping[Scope, frozenset[str]] | None = None
+    mask: Callable[[str], str] = str
 
 
 def known(config: Path | None, store: str | None) -> Known:
@@ -66,12 +71,15 @@ def known(config: Path | None, store: str | None) -> Known:
             f"there is no configuration at {path}",
             hint="name it with -c: it says where the journal is; or name the journal with --store",
         )
-    loaded = load([path], Registry.installed(), os.environ)
+    registry = Registry.installed()
+    loaded = load([path], registry, os.environ)
     for each in loaded.problems:
         unread = each.code in _UNREADABLE and "store" not in loaded.merged.sections
         if each.severity is Severity.ERROR and (each.path == "store" or unread):
             raise UsageError(f"where the journal is cannot be read: {each}", hint="name it with --store")
-    return Known(loaded.draft.settings.store, _names(loaded))
+    secrets = SecretStore(loaded.draft.settings.secrets, os.environ)
+    learn_all(loaded.draft, registry, secrets)
+    return Known(loaded.draft.settings.store, _names(loaded), secrets.masker.mask)
 
 
 def _names(loaded: Loaded) -> Mapping[Scope, frozenset[str]] | None:

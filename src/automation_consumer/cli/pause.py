@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
-from pathlib import Path
 from secrets import token_hex
 from typing import Annotated, Any
 
@@ -18,7 +17,7 @@ from automation_consumer.config.suggest import did_you_mean
 from automation_consumer.errors import UsageError
 from automation_consumer.model.switch import Scope, Switch
 from automation_consumer.plugin.params import MAX_DURATION_S, parse_duration
-from automation_consumer.service.switchboard import as_dict, described
+from automation_consumer.service.switchboard import as_dict, described, masked
 from automation_consumer.store.journal import JournalReader
 
 ConditionOption = Annotated[
@@ -58,8 +57,9 @@ def pause(
     stopped: see `runs cancel`.
     """
     if list_:
-        with journal(_known_store(config, store)) as reader:
-            _list(reader, output)
+        where = known(config, store)
+        with journal(where.store) as reader:
+            _list(reader, where, output)
         return
     if reason is None or not reason.strip():
         raise UsageError(
@@ -71,6 +71,7 @@ def pause(
     where = known(config, store)
     _check(where, scope, name)
     switch = Switch(f"p{token_hex(4)}", scope, name, operator(who), reason.strip(), now, end)
+    switch = masked(switch, where.mask)
     with journal(where.store) as reader:
         reader.pause(switch)
     if output is Output.JSON:
@@ -79,10 +80,6 @@ def pause(
     print(f"paused: {_line(switch, now)}")
     print("running services see it within two seconds; what acts at this moment is not stopped")
     print(f"to resume: automation-consumer resume {switch.id}")
-
-
-def _known_store(config: Path | None, store: str | None) -> str:
-    return known(config, store).store
 
 
 def scope_of(condition: str | None, action: str | None, action_type: str | None) -> tuple[Scope, str]:
@@ -125,7 +122,8 @@ def _end(for_: str | None, until: str | None, now: float) -> float | None:
         return None
     if end - now > MAX_DURATION_S:
         raise UsageError(
-            "--until: a pause cannot last longer than ten years", hint="without an end it holds until `resume`"
+            "--until: a pause cannot last longer than ten years",
+            hint="without an end it holds until `resume`",
         )
     if end <= now:
         raise UsageError(f"the pause would be over already (it ends at {iso(end)}, it is {iso(now)})")
@@ -143,9 +141,9 @@ def _instant(text: str) -> float:
     return moment.timestamp()
 
 
-def _list(reader: JournalReader, output: Output) -> None:
+def _list(reader: JournalReader, where: Known, output: Output) -> None:
     now = SystemClock().now()
-    switches = [switch for switch in reader.switches() if switch.holds(now)]
+    switches = holding(reader, where, now)
     counts = skipped_by(reader, switches)
     if output is Output.JSON:
         print_json([with_skipped(switch, counts) for switch in switches])
@@ -154,6 +152,11 @@ def _list(reader: JournalReader, output: Output) -> None:
         print("nothing is paused", file=sys.stderr)
     for switch in switches:
         print(f"{switch.id}  {_line(switch, now)}; {counts[switch.id]} runs skipped")
+
+
+def holding(reader: JournalReader, where: Known, now: float) -> list[Switch]:
+    """The pauses that hold, as they may be shown."""
+    return [masked(switch, where.mask) for switch in reader.switches() if switch.holds(now)]
 
 
 def skipped_by(reader: JournalReader, switches: list[Switch]) -> Any:

@@ -25,7 +25,7 @@ from automation_consumer.clock import Clock, SystemClock
 from automation_consumer.config.suggest import did_you_mean
 from automation_consumer.errors import UsageError
 from automation_consumer.model.switch import Request, Scope, Switch
-from automation_consumer.service.switchboard import described
+from automation_consumer.service.switchboard import after, as_dict, described, masked, overlap
 from automation_consumer.store.journal import JournalReader
 
 SEEN_AFTER_S: Final = (
@@ -62,16 +62,19 @@ def resume(
     if sum((pause_id is not None, scope is not Scope.EVERYTHING, all_)) > 1:
         raise UsageError("an id, a name and --all each say which pauses", hint="give one of them")
     clock = SystemClock()
-    with journal(known(config, store).store) as reader:
-        there = reader.switches()
+    where = known(config, store)
+    with journal(where.store) as reader:
+        there = [masked(switch, where.mask) for switch in reader.switches()]
+        holding = [switch for switch in there if switch.holds(clock.now())]
         if pause_id is not None:
             chosen = _by_id(there, pause_id)
         elif all_:
             chosen = there
         else:
-            chosen = _by_scope(there, scope, name)
-        if not chosen and not (pause_id and run_skipped):
-            _nothing(there, output)
+            chosen = _by_scope(there, holding, scope, name)
+        # One that was resumed before is not there any more, but what it has skipped is.
+        if not chosen and not (pause_id and run_skipped and skipped(reader, [pause_id], 0.0)):
+            _nothing(holding, output)
             raise typer.Exit(1)
         by = operator(who)
         ended = [switch for switch in chosen if reader.resume(switch.id, by, clock.now())]
@@ -81,10 +84,12 @@ def resume(
             since = min((switch.since for switch in chosen), default=0.0)
             asked = _run_skipped(reader, ids, since, by, wait, clock)
         counts = skipped_by(reader, chosen)
+    still = [switch for switch in holding if switch not in chosen]
     if output is Output.JSON:
         print_json(
             {
                 "resumed": [with_skipped(switch, counts) for switch in ended],
+                "still_paused": [as_dict(switch) for switch in still],
                 "requests": [
                     {"request": request.id, "run": request.run_id, "answer": answer}
                     for request, answer in asked.values()
@@ -92,7 +97,7 @@ def resume(
             }
         )
     else:
-        _say(ended, counts, asked if run_skipped else None)
+        _say(ended, still, counts, asked if run_skipped else None)
     if any(answer is not None and refused(answer) for _, answer in asked.values()):
         raise typer.Exit(1)
 
@@ -105,11 +110,11 @@ def _by_id(there: Sequence[Switch], pause_id: str) -> list[Switch]:
     return exact or found
 
 
-def _by_scope(there: Sequence[Switch], scope: Scope, name: str) -> list[Switch]:
+def _by_scope(there: Sequence[Switch], holding: Sequence[Switch], scope: Scope, name: str) -> list[Switch]:
     if scope is Scope.EVERYTHING:
         return [switch for switch in there if switch.scope in _NAMELESS]
     found = [switch for switch in there if (switch.scope, switch.name) == (scope, name)]
-    names = [switch.name for switch in there if switch.scope is scope]
+    names = [switch.name for switch in holding if switch.scope is scope]
     if not found and names:
         what = str(scope).replace("-", " ")
         raise UsageError(f"{what} {name!r} is not paused{did_you_mean(name, names)}")
@@ -129,19 +134,33 @@ def _run_skipped(
     return {request.id: (request, given.get(request.id)) for request in requests}
 
 
-def _nothing(there: Sequence[Switch], output: Output) -> None:
-    others = ", ".join(f"{visible(described(switch))} ({switch.id})" for switch in there)
+def _nothing(holding: Sequence[Switch], output: Output) -> None:
+    others = _named(holding)
     print(f"no such pause{f'; paused are: {others}' if others else ': nothing is paused'}", file=sys.stderr)
     if output is Output.JSON:
-        print_json({"resumed": [], "requests": []})
+        print_json({"resumed": [], "still_paused": [as_dict(switch) for switch in holding], "requests": []})
 
 
-def _say(ended: Sequence[Switch], counts: Any, asked: dict[str, tuple[Request, str | None]] | None) -> None:
+def _named(switches: Sequence[Switch]) -> str:
+    return ", ".join(f"{visible(described(switch))} ({switch.id})" for switch in switches)
+
+
+def _say(
+    ended: Sequence[Switch],
+    still: Sequence[Switch],
+    counts: Any,
+    asked: dict[str, tuple[Request, str | None]] | None,
+) -> None:
     for switch in ended:
         print(visible(f"resumed: {described(switch)} ({switch.id}), paused by {switch.who}: {switch.why}"))
+        others = [other for other in still if overlap(other, switch)]
+        if others:
+            print(visible(f"  {after(switch, others)}"))
         if counts[switch.id] and asked is None:
             print(f"it has skipped {counts[switch.id]} runs; to run them now:")
             print(f"  automation-consumer resume {switch.id} --run-skipped")
+    if still:
+        print(f"still paused: {_named(still)}")
     if asked is None:
         return
     if not asked:

@@ -12,16 +12,15 @@ import typer
 
 from automation_consumer.cli.options import ConfigOption, Output, OutputOption, config_path, print_json
 from automation_consumer.config.problems import Severity
-from automation_consumer.config.secrets import learn_all
+from automation_consumer.config.secrets import absent_secrets, learn_all
 from automation_consumer.errors import AutomationError
 from automation_consumer.logs import setup
 from automation_consumer.model.run import RunStatus
-from automation_consumer.pipeline.ruleset import Ruleset
 from automation_consumer.pipeline.work import Tally
 from automation_consumer.plugin.params import parse_duration
 from automation_consumer.plugin.registry import Registry
 from automation_consumer.service.config_files import ConfigFiles
-from automation_consumer.service.rules import check
+from automation_consumer.service.rules import Checked, check
 from automation_consumer.service.run import Options, serve, summary
 from automation_consumer.service.secrets import secret_store
 
@@ -59,9 +58,12 @@ def run(
 ) -> None:
     """The service: read incidents, match them, run their actions, until SIGTERM."""
     files = ConfigFiles.about_to_be_read([config_path(config)])
-    ruleset = _checked(files)
+    found = _checked(files)
+    ruleset = found.need()
     secrets = secret_store(ruleset.config)
     learn_all(ruleset.config, ruleset.registry, secrets)
+    for problem in absent_secrets(ruleset.config, ruleset.registry, secrets, found.where):
+        print(problem, file=sys.stderr)
     service = ruleset.config.settings.service
     setup(service.log_format, service.log_level, secrets.masker.mask)
     stream = sys.stderr if output is Output.JSON else sys.stdout
@@ -83,13 +85,13 @@ def run(
     raise typer.Exit(code)
 
 
-def _checked(files: ConfigFiles) -> Ruleset:
-    """The configuration, with its warnings told. ConfigError when it cannot run."""
+def _checked(files: ConfigFiles) -> Checked:
+    """The configuration, with its warnings told."""
     found = check(files.paths, Registry.installed(), os.environ)
     for problem in found.problems:
         if problem.severity is Severity.WARNING:
             print(problem, file=sys.stderr)
-    return found.need()
+    return found
 
 
 def _print(tally: Tally, output: Output, *, once: bool) -> None:

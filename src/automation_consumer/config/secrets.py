@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from automation_consumer.config.masking import Masker
-from automation_consumer.config.problems import Code, Problem, problem
+from automation_consumer.config.problems import Code, Problem, Severity, problem
 from automation_consumer.config.schema_form import Schema, readable
 from automation_consumer.config.settings import ActionSpec, Config, Place, Secrets
 from automation_consumer.errors import SecretError
@@ -105,6 +106,12 @@ def learn_all(config: Config, registry: Registry, store: SecretStore) -> None:
     for name in {name for _, name in _all_names(config, registry)}:
         if store.has(name):
             store.get(name)
+
+
+def absent_secrets(config: Config, registry: Registry, store: SecretStore, where: Where) -> list[Problem]:
+    """The same as warnings: a service may start without a secret, for it is read when it is used."""
+    missing = missing_secrets(config, registry, store, where)
+    return [replace(each, severity=Severity.WARNING) for each in missing]
 
 
 def _missing(

@@ -291,7 +291,7 @@ class TopLevel(Section):
     @classmethod
     def _known_store(cls, value: str) -> str:
         if not understood(value):
-            raise ValueError(f"store {without_password(value)!r} is not understood: {FORMS}")
+            raise ValueError(f"{without_password(value)!r} is not understood: {FORMS}")
         return value
 
 

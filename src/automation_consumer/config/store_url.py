@@ -9,7 +9,7 @@ SQLITE: Final = "sqlite:///"
 POSTGRES: Final = ("postgresql://", "postgres://")
 FORMS: Final = "write sqlite:///automation.db or postgresql://user@host/database"
 
-_CREDENTIALS: Final = re.compile(r"(?P<user>//[^:/@]*:)?.*@", re.DOTALL)
+_CREDENTIALS: Final = re.compile(r"(?P<user>//(?:[^:/@]*:)?)?.*@", re.DOTALL)
 _PARAMETER: Final = re.compile(r"(?i)((?:password|passfile|passwd|pwd)=)[^&\s]*")
 
 

@@ -127,6 +127,20 @@ def delivery_error(error: KafkaError, topic: str) -> ActionError:
     return EffectUnknownError(message)
 
 
+def client_error(error: KafkaException | SystemError) -> KafkaError:
+    """What the client says by what it raised; raises anew what it has not said.
+
+    It calls for delivery reports while its own fatal error is pending already. Python hides that in a SystemError.
+    """
+    told: BaseException | None = error
+    while isinstance(told, SystemError):
+        told = told.__cause__
+    if not isinstance(told, KafkaException):
+        raise error
+    said: KafkaError = told.args[0]
+    return said
+
+
 class KafkaProducer:
     """Sends messages; thread-safe. A thread of its own serves the delivery reports.
 
@@ -233,8 +247,8 @@ class KafkaProducer:
         while not self._closed.is_set():
             try:
                 self._producer.poll(_POLL_S)
-            except KafkaException as error:
-                self._on_error(error.args[0])
+            except (KafkaException, SystemError) as error:
+                self._on_error(client_error(error))
             if self._broken.is_set():
                 self._replace()
 

@@ -15,7 +15,7 @@ from automation_consumer.errors import (
     PermanentError,
     TemporaryError,
 )
-from automation_consumer.integrations.kafka_producer import delivery_error, producer_settings
+from automation_consumer.integrations.kafka_producer import client_error, delivery_error, producer_settings
 from automation_consumer.logs import get_logger
 
 log = get_logger(__name__)
@@ -70,11 +70,17 @@ class TransactionalProducer:
         self._id = transactional_id
         try:
             self._producer = Producer(
-                {**kept, **_OURS, "transactional.id": transactional_id, "logger": log.logger}
+                {
+                    **kept,
+                    **_OURS,
+                    "transactional.id": transactional_id,
+                    "error_cb": _on_error,
+                    "logger": log.logger,
+                }
             )
             self._producer.init_transactions(TIMEOUT_S)
-        except KafkaException as error:
-            raise self._failure("cannot begin to send in transactions", error.args[0]) from error
+        except (KafkaException, SystemError) as error:
+            raise self._failure("cannot begin to send in transactions", client_error(error)) from error
 
     def send(self, records: Sequence[Outgoing]) -> None:
         """All of them or none. Blocks.
@@ -100,13 +106,16 @@ class TransactionalProducer:
                 self._producer.abort_transaction(TIMEOUT_S)
                 raise refused
             self._commit()
-        except KafkaException as error:
-            raise self._failure("cannot send to Kafka", error.args[0]) from error
+        except (KafkaException, SystemError) as error:
+            raise self._failure("cannot send to Kafka", client_error(error)) from error
 
     def close(self) -> None:
         """End what was not committed, and stop. Blocks for a moment; safe to call twice."""
-        self._producer.purge()
-        self._producer.flush(5.0)
+        try:
+            self._producer.purge()
+            self._producer.flush(5.0)
+        except (KafkaException, SystemError) as error:
+            _on_error(client_error(error))
 
     def _deliver(self, records: Iterable[Outgoing]) -> ActionError | None:
         """Wait until the broker has them all; what it says of the first that it refused."""
@@ -165,3 +174,8 @@ class TransactionalProducer:
             )
         hint = "is a broker there, and may this user write transactions (rights Write and Describe on the transactional id)?"
         return BrokerError(f"{doing}: {error.str()} [{error.name()}]", hint=hint)
+
+
+def _on_error(error: KafkaError) -> None:
+    """What it mends by itself; a fatal error is raised by the call that meets it."""
+    log.warning("Kafka producer: %s", error.str(), event="kafka.producer_error", code=error.name())

@@ -88,6 +88,11 @@ class Run(msgspec.Struct, frozen=True):
         return self.status in ENDED
 
     @property
+    def nested(self) -> bool:
+        """Whether another action ran it."""
+        return "/" in self.subject.split("\x1f")[4] if self.subject.count("\x1f") >= 5 else False
+
+    @property
     def marker(self) -> str:
         """What a remote job carries so that it can be found again: the run and its attempt."""
         return marker(self.id, self.attempt)

@@ -28,6 +28,8 @@ from automation_consumer.pipeline.boundary import (
     WithdrawnError,
     denial,
     guarded,
+    last_result,
+    may_pass,
 )
 from automation_consumer.pipeline.engine import Engine
 from automation_consumer.pipeline.fairness import Turn
@@ -80,6 +82,7 @@ class Attempts:
         self._handle: Handle | None = None  # the remote job that runs now
         self._withdrawn: str | None = None  # why it is to end at once
         self._last_attempt: str | None = None  # why no further attempt is wanted
+        self._term = -1  # of the lease, when the intent was written
         self._then = Then.FAIL  # what its withdrawal means for what would come after it
         self._waits_for_retry = False
 
@@ -152,12 +155,12 @@ class Attempts:
         if self._options.retry_count == 0:
             return await self._once()
         retrying = AsyncRetrying(
-            retry=_may_pass,
+            retry=may_pass,
             stop=lambda _: self.run.attempt > self._options.retry_count or self._left_s() == 0.0,
             wait=self._delay_s,
             before_sleep=self._note_retry,
             sleep=self._retry_pause,
-            retry_error_callback=_last_result,
+            retry_error_callback=last_result,
         )
         outcome: Outcome = await retrying(self._once)
         return outcome
@@ -222,6 +225,7 @@ class Attempts:
                 self._engine.pauses.refuse_when_parking()
                 self._heed()
                 self._ask_again()
+                self._term = self._engine.journal.term
                 await self._write_intent()
                 try:
                     with self._engine.metrics.slots_in_use.track_inprogress():
@@ -241,7 +245,17 @@ class Attempts:
             raise DeniedError(verdict)
 
     def _may_act(self) -> None:
-        """The last look before a call that changes something, where it is made."""
+        """The last look before a call that changes something, where it is made.
+
+        A lease that ran out since the intent was written is not enough, even if it has come back: the run may be another's.
+        """
+        journal = self._engine.journal
+        if not journal.may_act() or journal.term != self._term:
+            raise LapsedError("the lease on the journal has run out")
+        self._ask_again()
+
+    def _may_cancel(self) -> None:
+        """Cancelling does no harm twice, and a pause does not keep anything running."""
         if not self._engine.journal.may_act():
             raise LapsedError("the lease on the journal has run out")
 
@@ -320,7 +334,7 @@ class Attempts:
         try:
             while True:
                 try:
-                    await self._call(action.cancel, handle, self._params, before=self._may_act)
+                    await self._call(action.cancel, handle, self._params, before=self._may_cancel)
                     break
                 except LapsedError:
                     await self._engine.pauses.sleep(LAPSE_PAUSE_S)
@@ -370,20 +384,3 @@ class Attempts:
             if begun:
                 raise
             raise TemporaryError("no thread was free in time; nothing was called") from error
-
-
-def _may_pass(state: RetryCallState) -> bool:
-    """A temporary error, or a job that ended badly: worth another try if any are left."""
-    assert state.outcome is not None
-    error = state.outcome.exception()
-    if error is not None:
-        return isinstance(error, TemporaryError)
-    outcome: Outcome = state.outcome.result()
-    return not outcome.ok
-
-
-def _last_result(state: RetryCallState) -> Outcome:
-    """No tries left: the last outcome, or its error raised."""
-    assert state.outcome is not None
-    outcome: Outcome = state.outcome.result()
-    return outcome

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
-from automation_consumer.errors import AutomationError, EffectUnknownError, PermanentError
+from tenacity import RetryCallState
+
+from automation_consumer.errors import AutomationError, EffectUnknownError, PermanentError, TemporaryError
+from automation_consumer.model.outcome import Outcome
 from automation_consumer.model.verdict import Verdict
 from automation_consumer.plugin.action import Action, Effect
 from automation_consumer.plugin.context import ActionContext
@@ -46,3 +49,20 @@ async def guarded(call: Awaitable[T], action: Action[Any], ctx: ActionContext) -
         if action.effect is Effect.CHANGE:
             raise EffectUnknownError(text) from error
         raise PermanentError(text) from error
+
+
+def may_pass(state: RetryCallState) -> bool:
+    """A temporary error, or a job that ended badly: worth another try if any are left."""
+    assert state.outcome is not None
+    error = state.outcome.exception()
+    if error is not None:
+        return isinstance(error, TemporaryError)
+    outcome: Outcome = state.outcome.result()
+    return not outcome.ok
+
+
+def last_result(state: RetryCallState) -> Outcome:
+    """No tries left: the last outcome, or its error raised."""
+    assert state.outcome is not None
+    outcome: Outcome = state.outcome.result()
+    return outcome

@@ -8,15 +8,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from automation_consumer.clock import Clock
-from automation_consumer.config.settings import OnResolved
 from automation_consumer.errors import AutomationError, StoreError, UsageError
 from automation_consumer.logs import bind, get_logger
 from automation_consumer.metrics import MessageResult, Metrics
 from automation_consumer.model.match import Match
 from automation_consumer.model.message import Message
-from automation_consumer.model.switch import Request, Wish
+from automation_consumer.model.switch import Request
 from automation_consumer.pipeline.decode import Poison, decode
+from automation_consumer.pipeline.elsewhere import Elsewhere
 from automation_consumer.pipeline.handle import ConditionResult, Handling
+from automation_consumer.pipeline.in_hand import InHand
 from automation_consumer.pipeline.intake import Intake
 from automation_consumer.pipeline.lanes import Lanes
 from automation_consumer.pipeline.pauses import ParkedError, Pauses
@@ -68,6 +69,8 @@ class Flow:
         self._handlings: dict[str, Handling] = {}
         self._recovered: dict[str, list[Work]] = {}
         self._answers: dict[str, asyncio.Future[str]] = {}
+        self._in_hand = InHand(self._finished)
+        self._elsewhere = Elsewhere(journal, clock, dry_run=dry_run)
         self._intake = intake
         self._bury = bury
         self._runner = runner
@@ -175,6 +178,7 @@ class Flow:
         for work in works:
             if work.incident.active is False:
                 self.resolved(work.incident.id)
+            self._in_hand.add(work.taken)
             self._lanes.put(work.incident.id, work)
 
     def resolved(self, incident_id: str) -> None:
@@ -189,7 +193,11 @@ class Flow:
         if isinstance(incidents, Poison):  # it was none when it was taken: the format has changed since
             self._bury(Taken(message, NO_EPOCH, 1, recovered=True), incidents)
             return
-        taken = Taken(message, NO_EPOCH, len(incidents), recovered=True)
+        taken = Taken(
+            message, NO_EPOCH, len(incidents), recovered=True, parked=True
+        )  # Kafka waits for none of these
+        self._parked += 1
+        self._in_hand.add(taken)
         for incident in incidents:
             matches = tuple(ruleset.conditions.match(incident, self._clock.now()))
             work = Work(taken, incident, matches, ruleset)
@@ -208,6 +216,7 @@ class Flow:
         work = retried(run, message, request, self._rules(), self._form)
         answer: asyncio.Future[str] = self._loop.create_future()
         self._answers[request.id] = answer
+        self._in_hand.add(work.taken)
         self._lanes.put(work.incident.id, work)
         try:
             return await answer
@@ -228,9 +237,9 @@ class Flow:
             # Its partition is another process's, or it has come again: nothing of it has begun here.
             self._let_go(taken)
             return
-        while await self._busy_elsewhere(work):
+        while await self._elsewhere.busy(work):
             if work.incident.active is False:
-                await self._tell_resolved(work)
+                await self._elsewhere.tell_resolved(work)
             await self._pauses.sleep(ASK_AGAIN_S)
             await self._handle_recovered(key)
         await self._handle(work)
@@ -239,7 +248,7 @@ class Flow:
         """The oldest first; more may come while one waits."""
         while recovered := self._recovered.get(key):
             work = min(recovered, key=_age)
-            if await self._busy_elsewhere(work):
+            if await self._elsewhere.busy(work):
                 await self._pauses.sleep(ASK_AGAIN_S)
                 continue
             recovered.remove(work)
@@ -247,49 +256,51 @@ class Flow:
                 del self._recovered[key]
             await self._handle(work)
 
-    async def _busy_elsewhere(self, work: Work) -> bool:
-        """Whether another process still handles an earlier message of this incident."""
-        if self._dry_run or not self._journal.shared or not self._journal.knows(work.incident.id):
-            return False
-        return await self._journal.busy_elsewhere(work.incident.id, work.taken.message)
-
-    async def _tell_resolved(self, work: Work) -> None:
-        """Tell the processes that have runs of this incident."""
-        for run in await self._journal.live_runs(work.incident.id):
-            known = work.ruleset.has_condition(run.condition)
-            policy = work.ruleset.condition(run.condition).on_resolved if known else OnResolved.FINISH
-            if not (run.ended or run.owner == self._journal.process or policy is OnResolved.FINISH):
-                await self._journal.ask(
-                    Request(f"resolved-{run.id}", Wish.RESOLVED, run.id, "the service", self._clock.now())
-                )
-
     async def _handle(self, work: Work) -> None:
         incident = work.incident
         work.taken.begun = True
         try:
-            history = await self._history(incident.id, incident.active is not False)
+            history = await self._history(work)
+            if work.retry is None:
+                history = await self._settle_foreign(work, history)
             if work.matches and work.retry is None:
                 self._tally.matched += 1
                 self._metrics.messages.labels(MessageResult.MATCHED).inc()
             for match in work.matches:
                 await self._handle_match(work, match, history)
             if not self._dry_run and work.retry is None and history.left_open(work.taken.message):
-                now = History(await self._journal.live_runs(incident.id))
+                now = History(await self._journal.live_runs(incident.id, work.taken.message))
                 await self._runner.settle(now.left_open(work.taken.message))
         except (ParkedError, StoreError):
             raise  # the message is not finished: it comes again
         except Exception as error:  # noqa: BLE001 - the supervisor of tasks
             # A mistake of ours must not stop the road for everything behind this message.
             _log.exception("incident %s cannot be handled", incident.id, event="incident.bug")
+            if work.retry is not None:
+                self._answer(work.retry, UsageError(f"{type(error).__name__}: {error}; the log says more"))
+                self._done(work.taken)
+                return
             self._bury(work.taken, Poison("internal-error", f"{type(error).__name__}: {error}"))
             return
         finally:
             self._handlings.pop(incident.id, None)
         self._done(work.taken)
 
-    async def _handle_match(self, work: Work, match: Match, history: History) -> None:
+    async def _settle_foreign(self, work: Work, history: History) -> History:
+        """End what the configuration no longer asks for first: it may hold a lock that what it does ask for needs."""
+        left_open = [] if self._dry_run else history.left_open(work.taken.message)
+        if not left_open:
+            return history
+        expected = set().union(*(self._handling(work, match, history).expected() for match in work.matches))
+        foreign = [run for run in left_open if run.id not in expected and not run.nested]
+        if not foreign:
+            return history
+        await self._runner.settle(foreign)
+        return History(await self._journal.live_runs(work.incident.id, work.taken.message))
+
+    def _handling(self, work: Work, match: Match, history: History) -> Handling:
         retry = work.retry
-        handling = Handling(
+        return Handling(
             self._runner,
             work.taken.message,
             work.ruleset,
@@ -300,6 +311,10 @@ class Flow:
             retry=None if retry is None else retry.run,
             request="" if retry is None else retry.request.id,
         )
+
+    async def _handle_match(self, work: Work, match: Match, history: History) -> None:
+        retry = work.retry
+        handling = self._handling(work, match, history)
         self._handlings[work.incident.id] = handling
         told = [work, *self._behind(work)] if retry is None else []
         if any(each is not None and each.incident.active is False for each in told):
@@ -332,7 +347,7 @@ class Flow:
 
     def _park(self, taken: Taken) -> None:
         """The journal has all of it and it will wait for long: Kafka need not."""
-        if not (taken.parked or taken.recovered or self._dry_run) and self._parked < self._max_parked:
+        if not (taken.parked or self._dry_run or self._once) and self._parked < self._max_parked:
             taken.parked = True
             self._parked += 1
             self._intake.park(taken)
@@ -342,22 +357,28 @@ class Flow:
         if taken.left > 0:
             return
         self._parked -= taken.parked
-        if not self._dry_run:
-            self._journal.finished(taken.message, keep=taken.keep)
+        taken.done = True
+        self._in_hand.leave(taken)
         self._intake.finish(taken)
 
     def _let_go(self, taken: Taken) -> None:
         """Nothing of it was done, so the journal is told nothing."""
         taken.left -= 1
         if taken.left == 0:
+            self._in_hand.leave(taken)
             self._intake.finish(taken)
 
-    async def _history(self, incident_id: str, active: bool) -> History:
-        if not self._journal.knows(incident_id):
+    def _finished(self, message: Message, keep: bool) -> None:
+        if not self._dry_run:
+            self._journal.finished(message, keep=keep)
+
+    async def _history(self, work: Work) -> History:
+        incident = work.incident
+        if not self._journal.knows(incident.id):
             return History()
         if not self._dry_run:
-            await self._journal.note_activity(incident_id, active)
-        return History(await self._journal.live_runs(incident_id))
+            await self._journal.note_activity(incident.id, incident.active is not False)
+        return History(await self._journal.live_runs(incident.id, work.taken.message))
 
     def _note(self, condition: str, work: Work, result: ConditionResult) -> None:
         self._tally.conditions[result] += 1

@@ -112,7 +112,7 @@ class Handling:
         worst = Then.GO_ON
         for number, name in list(enumerate(actions))[first:]:
             forced = self.retry is not None and number == first
-            plan = self._plan(phase, name, number, alert, forced=forced)
+            plan = self._plan(phase, name, actions[:number].count(name), alert, forced=forced)
             result = await self.runner.run(plan)
             self.results.append(result)
             if result.ok:
@@ -125,12 +125,13 @@ class Handling:
     async def _again(self, run: Run) -> Then:
         """The run's action once more, and then what stands after it in its list."""
         actions: Sequence[str] = getattr(self.condition, _LISTS[run.phase])
-        number = position(run)
-        if number >= len(actions) or actions[number] != run.action:
+        places = [number for number, name in enumerate(actions) if name == run.action]
+        if occurrence(run) >= len(places):
             raise UsageError(
-                f"condition {run.condition!r} no longer has action {run.action!r} at that place",
+                f"condition {run.condition!r} no longer has action {run.action!r} there",
                 hint="send the incident again instead",
             )
+        number = places[occurrence(run)]
         alert = next((each for each in self.match.alerts if each.id == run.alert_id), None)
         return await self._sequence(run.phase, actions, alert, first=number)
 
@@ -140,7 +141,18 @@ class Handling:
         if unknown:
             await self._sequence(Phase.ESCALATION, self.condition.escalation)
 
-    def _plan(self, phase: Phase, action: str, number: int, alert: Alert | None, *, forced: bool) -> Plan:
+    def expected(self) -> set[str]:
+        """The ids of the runs that this match may have, those aside that actions run themselves."""
+        condition, found = self.condition, set()
+        for phase, key in _LISTS.items():
+            actions: Sequence[str] = getattr(condition, key)
+            for number, name in enumerate(actions):
+                for alert in self.match.alerts if phase is Phase.ALERT else (None,):
+                    nth = actions[:number].count(name)
+                    found.add(self._plan(phase, name, nth, alert, forced=False).run_id)
+        return found
+
+    def _plan(self, phase: Phase, action: str, nth: int, alert: Alert | None, *, forced: bool) -> Plan:
         return Plan(
             message=self.message,
             ruleset=self.ruleset,
@@ -150,7 +162,7 @@ class Handling:
             condition=self.match.condition,
             phase=phase,
             prepared=self.ruleset.action(action),
-            position=str(number),
+            position=str(nth),
             history=self.history,
             dry_run=self.dry_run,
             request=self.request,
@@ -175,8 +187,8 @@ _OF = {
 }
 
 
-def position(run: Run) -> int:
-    """The place of a run's action in its list. UsageError for a run that another action runs."""
+def occurrence(run: Run) -> int:
+    """Which of the places where its list names the action: 0 for the first. UsageError for a run that another action runs."""
     found = run.subject.split("\x1f")[4]
     if not found.isdigit():
         raise UsageError(

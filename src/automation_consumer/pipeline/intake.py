@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from automation_consumer.clock import Clock
-from automation_consumer.errors import BrokerError, UsageError
+from automation_consumer.errors import BrokerError, StoreError, UsageError
+from automation_consumer.logs import get_logger
 from automation_consumer.metrics import MessageResult, Metrics
 from automation_consumer.model.message import Message
 from automation_consumer.pipeline.commit import Offsets, Partition, PartitionProgress
@@ -22,6 +23,8 @@ from automation_consumer.pipeline.source import Source
 from automation_consumer.pipeline.work import Taken, Tally, Work
 from automation_consumer.sources.formats import Format
 from automation_consumer.store.journal import Journal
+
+_log = get_logger(__name__)
 
 POLL_S = 0.1  # how long an idle poll waits: bounds how late a commit or a stop is
 COMMIT_EVERY_S = 0.5
@@ -263,9 +266,12 @@ class Intake:
         """Ask the journal what of the new partitions is finished already; until it answers nothing is taken."""
         available = self._journal.available
         if available and self._to_recall:
-            self.offsets.remember(self._journal.remembered(tuple(self._to_recall)))
-            self._to_recall.clear()
-        self._holds.hold(JOURNAL_HOLD, on=not available)
+            try:
+                self.offsets.remember(self._journal.remembered(tuple(self._to_recall)))
+                self._to_recall.clear()
+            except StoreError as error:
+                _log.warning("%s; nothing is taken until it does", error, event="intake.not_recalled")
+        self._holds.hold(JOURNAL_HOLD, on=not available or bool(self._to_recall))
 
     # --- messages ------------------------------------------------------------------------------------------------
 

@@ -81,7 +81,7 @@ class Plan:
     condition: str
     phase: Phase
     prepared: PreparedAction
-    position: str  # the action's place in its list: the same action may stand there twice
+    position: str  # which of the places that name it in its list: moving it about in the list changes nothing
     history: History
     dry_run: bool = False
     ancestors: tuple[str, ...] = ()  # the actions that run this one, outermost first

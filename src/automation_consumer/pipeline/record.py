@@ -65,16 +65,15 @@ class Recorder:
 
     async def begin(self, run: Run, message: Message) -> Run:
         """Write the intent, and the message beside it. FencedError when another process has begun this very run."""
-        return self._ours(await self.journal.open(run, message))
+        return self._ours(await self.journal.open(run, message), run.status)
 
     async def end(self, run: Run, message: Message | None) -> Run:
         """Write a run that ends where it begins (denied, previewed, not renderable). FencedError as `begin`.
 
         A dry run gives no message: nobody is to take it up and act on it.
         """
-        ended = self._ours(
-            await self.journal.open(msgspec.structs.replace(run, ended_at=run.created_at), message)
-        )
+        ended = await self.journal.open(msgspec.structs.replace(run, ended_at=run.created_at), message)
+        ended = self._ours(ended, run.status)
         self._announce(ended)
         return ended
 
@@ -119,9 +118,10 @@ class Recorder:
         if not await self.journal.change(run, to, self._clock.now(), detail, **fields):
             raise FencedError(f"run {run.id} has ended already")
 
-    def _ours(self, run: Run) -> Run:
-        if run.owner != self.journal.process:
-            raise FencedError(f"run {run.id} was begun by process {run.owner}")
+    def _ours(self, run: Run, written: RunStatus) -> Run:
+        """The run as it stands, when that is what we have written just now."""
+        if run.owner != self.journal.process or run.status is not written:
+            raise FencedError(f"run {run.id} was begun before, by process {run.owner}: it is {run.status}")
         return run
 
     def _text(self, text: str) -> str:

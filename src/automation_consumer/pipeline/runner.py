@@ -212,8 +212,9 @@ class Runner:
         return _result(ended)
 
     async def _not_renderable(self, plan: Plan, existing: Run | None, reason: str) -> Result:
-        if existing is not None:
-            return await self._close(existing, Ending(RunStatus.FAILED, Outcome.failure(reason)), 0.0)
+        if existing is not None:  # it may have acted, and its job may run
+            status = RunStatus.FAILED if existing.status is RunStatus.RETRYING else RunStatus.UNKNOWN
+            return await self._close(existing, Ending(status, Outcome.failure(reason)), 0.0)
         row = self._engine.recorder.row(plan, {}, RunStatus.FAILED, reason)
         ended = await self._engine.recorder.end(row, self._left(plan))
         self._count(plan.prepared.spec.type, RunStatus.FAILED)
@@ -276,7 +277,7 @@ class Runner:
         line = (*parent.ancestors, parent.action)
         if action in line:
             raise PermanentError(f"action {action!r} runs itself", hint=" → ".join((*line, action)))
-        history = History(await self._engine.journal.live_runs(parent.incident.id))
+        history = History(await self._engine.journal.live_runs(parent.incident.id, parent.message))
         plan = parent.nested(parent.ruleset.action(action), str(call), history)
         existing = history.same(plan.run_id)
         if (

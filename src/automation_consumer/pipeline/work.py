@@ -16,7 +16,7 @@ NO_EPOCH = -1
 """Of a message that no assignment brought: it came from the journal."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Taken:
     """A message that is not finished: how many of its incidents are still being handled."""
 
@@ -31,6 +31,8 @@ class Taken:
     """Whether one of its incidents has been handled here, at least in part: then all of them are."""
     parked: bool = False
     """Whether it counts as finished for Kafka: a run of it waits for long, and the journal has it all."""
+    done: bool = False
+    """Whether all of its incidents have been handled, not merely let go."""
     keep: bool = False
     """Whether a run of it ended so that somebody may want it tried again."""
 

@@ -97,7 +97,9 @@ def build(
         if switch is None:
             intake.release_poison()
 
-    switchboard = Switchboard(journal, clock, metrics, on_request=fulfil, on_intake=on_intake)
+    switchboard = Switchboard(
+        journal, clock, metrics, on_request=fulfil, on_intake=on_intake, mask=secrets.masker.mask
+    )
     engine = Engine(
         clock=clock,
         recorder=Recorder(journal, clock, secrets.masker.mask, announcer.ended),

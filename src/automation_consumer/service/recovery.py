@@ -23,19 +23,25 @@ class Recovery:
         self._max_in_hand = max_in_hand
 
     async def at_start(self) -> int:
-        """Take up all there is, before anything comes from Kafka: later messages of these incidents then come after them."""
+        """Take up what is there, before anything comes from Kafka; how many.
+
+        All of it if nobody else can, else as much as there is room for: the rest is for others, or for `watch`.
+        """
         count = 0
-        while found := await self._take_up(PAGE):
+        while not self._journal.shared or self._flow.in_hand < self._max_in_hand:
+            found = await self._take_up(PAGE)
+            if not found:
+                break
             count += found
         return count
 
     async def watch(self) -> None:
         """Look for more, for as long as this process runs and has room."""
-        while self._journal.shared:
+        while self._journal.shared and not self._flow.stopping:
             await self._clock.sleep(LOOK_EVERY_S)
             # A few also without room: what is in hand may be waiting for just these.
             room = max(FEW, self._max_in_hand - self._flow.in_hand)
-            if self._journal.available:
+            if self._journal.available and not self._flow.stopping:
                 found = await self._take_up(min(PAGE, room))
                 if found:
                     _log.info(

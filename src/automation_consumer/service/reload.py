@@ -9,7 +9,7 @@ from typing import Final
 
 from automation_consumer.clock import Clock
 from automation_consumer.config.problems import Code, Problem, Severity, problem
-from automation_consumer.config.secrets import SecretStore, learn_all
+from automation_consumer.config.secrets import SecretStore, absent_secrets, learn_all
 from automation_consumer.logs import get_logger
 from automation_consumer.metrics import Metrics, ReloadResult
 from automation_consumer.pipeline.ruleset import Ruleset
@@ -132,10 +132,11 @@ class Reloader:
                 return self._refuse(why, errors)
             ruleset = self._with_kafka(checked.ruleset)
             learn_all(ruleset.config, ruleset.registry, self._secrets)
+            absent = absent_secrets(ruleset.config, ruleset.registry, self._secrets, checked.where)
         except Exception as error:  # noqa: BLE001 - the supervisor of the thread: a plugin's schema may raise anything
             _log.exception("the configuration cannot be checked", event="config.bug")
             return self._refuse(why, [], f"{type(error).__name__}: {error}")
-        for each in checked.problems:
+        for each in (*checked.problems, *absent):
             _log.warning("%s", each, event="config.warning", file=each.file, line=each.line, code=each.code)
         self._use(ruleset, why)
         _settle_memory()
@@ -183,9 +184,9 @@ class Reloader:
                 "%s", each, event="config.problem", file=each.file, line=each.line, code=str(each.code)
             )
         _log.error(
-            "the new configuration is refused (%s), %d errors; %s stays in use",
+            "the new configuration is refused (%s), %s; %s stays in use",
             why,
-            max(1, len(errors)),
+            f"{len(errors)} errors" if len(errors) > 1 else "1 error",
             self._rules.current.config.version,
             event="config.refused",
             version=self._rules.current.config.version,

@@ -137,6 +137,10 @@ async def _run(parts: Parts, options: Options, stop: asyncio.Event, left: Leftov
     async with AsyncExitStack() as stack:
         await _start(parts, options, stop, stack)
         await _first(stop.wait(), flow.caught_up.wait(), asyncio.shield(flow.failed))
+        if (
+            flow.caught_up.is_set()
+        ):  # what came from the journal, or waits long for a retry, is no message of Kafka
+            await _first(stop.wait(), flow.idle(), asyncio.shield(flow.failed))
         parts.signals.stop_begun()
         parts.signals.step = "waiting for the actions that run"
         left.acting = not await flow.stop(_drain_s(parts.rules, options))

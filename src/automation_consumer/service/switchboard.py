@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from automation_consumer.clock import Clock, iso
 from automation_consumer.errors import AutomationError, StoreError
 from automation_consumer.logs import bind, get_logger
@@ -27,6 +29,7 @@ class Switchboard:
 
     `on_intake` is called when a pause of the intake begins (with it) and when it ends (with None). `on_request` fulfils
     a request and returns what to tell the operator; an AutomationError is a refusal, with its text as the reason.
+    `mask` takes the secrets out of what the health page shows.
     While the journal cannot be reached the last known pauses hold.
     """
 
@@ -38,12 +41,14 @@ class Switchboard:
         *,
         on_request: OnRequest,
         on_intake: OnIntake = lambda switch: None,
+        mask: Callable[[str], str] = str,
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._metrics = metrics
         self._on_request = on_request
         self._on_intake = on_intake
+        self._mask = mask
         self._switches: tuple[Switch, ...] = ()  # as the journal had them last
         self._in_force: dict[str, Switch] = {}  # as it was last told
         self._intake: Switch | None = None
@@ -59,9 +64,9 @@ class Switchboard:
         return None
 
     def facts(self) -> list[dict[str, Any]]:
-        """The pauses in force, for the health page."""
+        """The pauses in force, for the health page; what people wrote is masked."""
         now = self._clock.now()
-        return [as_dict(switch) for switch in self._switches if switch.holds(now)]
+        return [as_dict(masked(switch, self._mask)) for switch in self._switches if switch.holds(now)]
 
     async def start(self) -> None:
         """Look once, so that nothing acts before its pause is known; then look every second. Errors as `look`."""
@@ -129,22 +134,18 @@ class Switchboard:
                 )
         for switch in before.values():
             if switch.id not in in_force:
-                over = switch.until is not None and switch.until <= now
-                ended = f"the pause by {switch.who} {'is over' if over else 'was resumed'}"
-                others = [other for other in in_force.values() if overlap(other, switch)]
-                _log.info(
-                    "%s",
-                    f"{ended}, and {still_paused(switch, others)}"
-                    if others
-                    else f"{described(switch)} acts again: {ended}",
-                    event="pause.ended",
-                    pause=switch.id,
-                )
+                self._say_ended(switch, now)
         self._metrics.pauses.set(len(in_force))
         intake = next((each for each in in_force.values() if each.scope is Scope.INTAKE), None)
         if (intake and intake.id) != (self._intake and self._intake.id):
             self._on_intake(intake)
         self._intake = intake
+
+    def _say_ended(self, switch: Switch, now: float) -> None:
+        over = switch.until is not None and switch.until <= now
+        ended = f"the pause by {switch.who} {'is over' if over else 'was resumed'}"
+        others = [other for other in self._in_force.values() if overlap(other, switch)]
+        _log.info("%s: %s", after(switch, others), ended, event="pause.ended", pause=switch.id)
 
     async def _fulfil(self, request: Request) -> None:
         log = bind(_log, run=request.run_id, request=request.id)
@@ -177,13 +178,18 @@ def overlap(one: Switch, other: Switch) -> bool:
     return one.scope is not other.scope or one.name == other.name
 
 
-def still_paused(ended: Switch, others: Sequence[Switch]) -> str:
-    """What those that hold still cover of what has ended, for people."""
+def after(ended: Switch, others: Sequence[Switch]) -> str:
+    """What is so when a pause has ended, while `others` that overlap with it hold, for people."""
     whole = [each for each in others if each.scope in (Scope.EVERYTHING, ended.scope)]
     names = ", ".join(f"{described(each)} ({each.id})" for each in whole or others)
     if whole:
-        return f"{described(ended)} stays paused: by {names}"
-    return f"{described(ended)} acts again, but for what is still paused: {names}"
+        return f"{described(ended)} stays paused by {names}"
+    return f"{described(ended)} acts again" + (f", but for what stays paused by {names}" if others else "")
+
+
+def masked(switch: Switch, mask: Callable[[str], str]) -> Switch:
+    """The pause with what people wrote masked: somebody may have pasted a secret into the reason."""
+    return msgspec.structs.replace(switch, who=mask(switch.who), why=mask(switch.why))
 
 
 def as_dict(switch: Switch) -> dict[str, Any]:

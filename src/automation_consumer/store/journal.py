@@ -60,6 +60,10 @@ class Journal(Protocol):
     def may_act(self) -> bool:
         """Whether nobody can have taken our runs over: our lease holds by our own clock. Never blocks; any thread."""
 
+    @property
+    def term(self) -> int:
+        """How often the lease has run out and come back. What was written under an earlier term may be another's now."""
+
     def close(self) -> None:
         """Finish what is queued, give up the lease so that others go on at once, and close. Blocks."""
 
@@ -90,8 +94,11 @@ class Journal(Protocol):
         acting at this moment (running) only when its process is proven to be gone: a frozen one may still wake up.
         """
 
-    async def live_runs(self, incident_id: str) -> list[Run]:
-        """The runs of the incident since it last became active, oldest first."""
+    async def live_runs(self, incident_id: str, message: Message | None = None) -> list[Run]:
+        """The runs of the incident since it last became active, oldest first.
+
+        With a message, what earlier messages skipped is left out: there may be very much of it.
+        """
 
     async def last_success(self, action: str, target: str) -> float | None:
         """When that action last succeeded for that target."""
@@ -125,7 +132,10 @@ class Journal(Protocol):
         """
 
     def remembered(self, partitions: Iterable[Partition]) -> dict[Partition, frozenset[tuple[int, int]]]:
-        """(offset, timestamp_ms) of the finished messages of these partitions. Blocks; not on the event loop."""
+        """(offset, timestamp_ms) of the finished messages of these partitions. Blocks; not on the event loop.
+
+        StoreError when the database does not answer for long: ask again before anything of them is taken.
+        """
 
     def committed(self, offsets: Mapping[Partition, int]) -> None:
         """These offsets are committed: finished messages before them need not be remembered. Any thread; does not wait."""
@@ -139,7 +149,7 @@ class Journal(Protocol):
         """Take the lock for a run of ours. None when it is ours now, else the id of the run that holds it.
 
         It stays with its run, also when that changes hands: it is free when it was given back, or when its process is
-        gone and its run has ended or never began.
+        gone and its run never began. A run that has ended holds none.
         """
 
     async def unlock(self, name: str, run_id: str) -> None:
@@ -192,6 +202,9 @@ class JournalReader(Protocol):
 
     def run(self, run_id: str) -> Run | None:
         """The run of that id, or the only one whose id begins with it."""
+
+    def beginning(self, text: str, limit: int) -> list[str]:
+        """Ids of runs that begin with the text, in their order, at most so many."""
 
     def changes(self, run_id: str) -> list[RunChange]: ...
 

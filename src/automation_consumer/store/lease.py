@@ -62,6 +62,7 @@ class Keeper:
         self._started_at = now
         self._watch = Watch(lease_s)
         self._valid_until = float("-inf")
+        self.term = -1  # the first beat begins the first term
         self._beat_at = float("-inf")
         self._stop = threading.Event()
         self._session: Connection | None = None
@@ -163,6 +164,8 @@ class Keeper:
                 hint="a pooler in transaction mode between us and PostgreSQL? the store needs a direct connection",
             )
         self._beat_at = sent
+        if sent > self._valid_until:
+            self.term += 1  # before it holds again: whoever looks meanwhile may not act
         self._valid_until = sent + self._lease_s - self._margin_s
 
     def _detach(self, error: Exception) -> None:

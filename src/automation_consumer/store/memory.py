@@ -28,6 +28,7 @@ class MemoryJournal:
     def __init__(self, *, announces: bool = False, data: Data | None = None) -> None:
         self._data = data or Data()
         self._announces = announces
+        self.term = 0
         self.process = self._data.join()
         self.runs = self._data.runs
         self.changes = self._data.changes
@@ -44,6 +45,7 @@ class MemoryJournal:
 
     def thaw(self) -> None:
         """The process runs again and has renewed its lease."""
+        self.term += self._data.leases[self.process] is not Lease.HELD
         self._data.leases[self.process] = Lease.HELD
 
     def die(self) -> None:
@@ -117,12 +119,19 @@ class MemoryJournal:
         self._data.runs[run.id] = taken
         return taken
 
-    async def live_runs(self, incident_id: str) -> list[Run]:
+    async def live_runs(self, incident_id: str, message: Message | None = None) -> list[Run]:
         await self._data.reachable.wait()
+        here = None if message is None else (message.topic, message.partition, message.offset)
         return [
             run
             for run in self._data.sorted()
-            if run.incident_id == incident_id and run.id not in self._data.past
+            if run.incident_id == incident_id
+            and run.id not in self._data.past
+            and (
+                here is None
+                or run.status is not RunStatus.SKIPPED
+                or (run.topic, run.partition, run.offset) == here
+            )
         ]
 
     async def last_success(self, action: str, target: str) -> float | None:
@@ -190,6 +199,14 @@ class MemoryJournal:
             kept = Kept(message, self.process, message.timestamp_ms / 1000)
             self._data.messages[place(message)] = kept
         if kept is not None and kept.owner == self.process and not kept.finished:
+            for run in self._data.runs.values():
+                if (
+                    self._data.places.get(run.id) == place(message)
+                    and not run.ended
+                    and run.owner != kept.owner
+                ):
+                    kept.owner = run.owner  # that one handles it as well, and finishes it
+                    return
             kept.finished, kept.remembered, kept.bytes_kept = True, True, keep
 
     def remembered(self, partitions: Iterable[Partition]) -> dict[Partition, frozenset[tuple[int, int]]]:
@@ -219,7 +236,7 @@ class MemoryJournal:
         await self._data.reachable.wait()
         holder, owner = self._data.locks.get(name, (run_id, self.process))
         run = self._data.runs.get(holder)
-        free = self._data.leases[owner] is Lease.GONE and (run is None or run.ended)
+        free = self._data.leases[owner] is Lease.GONE if run is None else run.ended
         if holder != run_id and not free:
             return holder
         self._data.locks[name] = (run_id, self.process)
@@ -227,7 +244,7 @@ class MemoryJournal:
 
     async def unlock(self, name: str, run_id: str) -> None:
         await self._data.reachable.wait()
-        if self._data.locks.get(name) == (run_id, self.process):
+        if self._data.locks.get(name, ("", 0))[0] == run_id:
             del self._data.locks[name]
 
     async def switches(self) -> list[Switch]:

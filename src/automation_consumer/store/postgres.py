@@ -18,7 +18,7 @@ from automation_consumer.store.database import AwayError, Database, Note, Readin
 from automation_consumer.store.known import KnownIncidents
 from automation_consumer.store.lease import Keeper
 from automation_consumer.store.reader import SqlReader
-from automation_consumer.store.session import Connection, address, connect, mapped
+from automation_consumer.store.session import Connection, account, address, connect, mapped
 from automation_consumer.store.sql_journal import SqlJournal
 from automation_consumer.store.writer import GroupWriter
 
@@ -30,10 +30,11 @@ _MIGRATING: Final = 0x6A6F75726E616C  # of the advisory lock: one process change
 class Answer:
     """See `Result`. Within a pipeline it is awaited when somebody looks."""
 
-    __slots__ = ("_cursor", "_rows")
+    __slots__ = ("_cursor", "_rows", "_whose")
 
-    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]]) -> None:
+    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]], whose: str) -> None:
         self._cursor = cursor
+        self._whose = whose
         self._rows: list[tuple[Any, ...]] | None = None
 
     @property
@@ -46,7 +47,7 @@ class Answer:
             try:
                 self._rows = self._cursor.fetchall()
             except psycopg.Error as error:
-                raise mapped(error) from error
+                raise mapped(error, self._whose) from error
         return self._rows
 
 
@@ -61,6 +62,7 @@ class PostgresDatabase:
         self._process = process
         self._number = 0
         self._connection: Connection = connect(url)
+        self._whose = account(self._connection)
         self._identity = self._who_we_are()
         self._transaction = ExitStack()
         self._pipeline: psycopg.Pipeline | None = None
@@ -69,9 +71,10 @@ class PostgresDatabase:
     def execute(self, statement: str, values: Sequence[Any] = ()) -> Answer:
         try:
             # Our own statements, with placeholders for every value.
-            return Answer(self._connection.execute(placed(statement), [_bound(each) for each in values]))
+            cursor = self._connection.execute(placed(statement), [_bound(each) for each in values])
         except psycopg.Error as error:
-            raise mapped(error) from error
+            raise mapped(error, self._whose) from error
+        return Answer(cursor, self._whose)
 
     def noted(self, statement: str, values: Sequence[Any], note: Note) -> Answer:
         run_id, at, status, detail = note
@@ -151,7 +154,7 @@ class PostgresDatabase:
         try:
             self._pipeline.sync()
         except psycopg.Error as error:
-            raise mapped(error) from error
+            raise mapped(error, self._whose) from error
 
     def _leave_pipeline(self) -> None:
         self._pipeline = None

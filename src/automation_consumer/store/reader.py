@@ -31,6 +31,10 @@ class SqlReader:
         exact = [run for run in found if run.id == run_id]
         return exact[0] if exact else found[0] if len(found) == 1 else None
 
+    def beginning(self, text: str, limit: int) -> list[str]:
+        query = "SELECT id FROM runs WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
+        return [row[0] for row in self._db.execute(query, (text, text + "\uffff", limit)).rows]
+
     def changes(self, run_id: str) -> list[RunChange]:
         query = "SELECT at, status, detail FROM run_changes WHERE run_id = ? ORDER BY rowid"
         return [change_from_row(row) for row in self._db.execute(query, (run_id,)).rows]

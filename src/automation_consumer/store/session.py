@@ -35,6 +35,12 @@ _PASSING: Final = frozenset(
     {"55P03", "25006", "25P02", "25P03"}
 )  # locked, a read-only server, an aborted or idle transaction
 
+_NO_RIGHT: Final = frozenset({"42501", "3F000"})  # the second: a schema that one may not use is as if it were not there
+_GRANT: Final = (
+    "the service needs USAGE and CREATE on the schema and owns its tables; commands beside it need USAGE on the schema, "
+    "SELECT on its tables, and INSERT and UPDATE on switches and requests"
+)
+
 
 def connect(url: str) -> Connection:
     """A connection in autocommit. Blocks for the connect timeout at most per host. AwayError, UsageError."""
@@ -53,7 +59,8 @@ def connect(url: str) -> Connection:
             raise
     except psycopg.Error as error:
         raise AwayError(
-            f"no connection to {address(url)}: {_in_one_line(error, given.get('password'))}"
+            f"no connection to {address(url)}{_as_user(given)}: {_in_one_line(error, given.get('password'))}",
+            hint="is it up, is there such a database, and may this user connect to it (password, pg_hba.conf)?",
         ) from None
     return connection
 
@@ -66,6 +73,15 @@ def address(url: str) -> str:
     return (
         f"PostgreSQL {given.get('host', 'localhost')}:{given.get('port', '5432')}/{given.get('dbname', '')}"
     )
+
+
+def account(connection: Connection) -> str:
+    """Whose session it is, for people: database and user."""
+    return f"database {connection.info.dbname!r}, user {connection.info.user!r}"
+
+
+def _as_user(given: dict[str, Any]) -> str:
+    return f" as user {given['user']!r}" if given.get("user") else ""
 
 
 def _read(url: str) -> dict[str, Any] | None:
@@ -83,15 +99,16 @@ def _read(url: str) -> dict[str, Any] | None:
     )
 
 
-def mapped(error: psycopg.Error) -> StoreError:
-    """AwayError for what may pass by itself, StoreError for what can never be written."""
+def mapped(error: psycopg.Error, whose: str = "") -> StoreError:
+    """AwayError for what may pass by itself, StoreError for what can never be written. `whose`: see `account`."""
     state = error.sqlstate or getattr(error.diag, "sqlstate", None)
     text = _in_one_line(error)
     if state is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return AwayError(f"the connection to PostgreSQL is lost: {text}")
     if state is not None and (state[:2] in _PASSING_CLASSES or state in _PASSING):
         return AwayError(f"PostgreSQL cannot do it now: {text}")
-    return StoreError(f"PostgreSQL refuses it: {text}")
+    hint = _GRANT if state in _NO_RIGHT else None
+    return StoreError(f"PostgreSQL refuses it{f' ({whose})' if whose else ''}: {text}", hint=hint)
 
 
 def _in_one_line(error: psycopg.Error, password: Any = None) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from automation_consumer.errors import StoreError
 from automation_consumer.logs import get_logger
 from automation_consumer.model.message import Message
 from automation_consumer.model.run import Run, RunStatus
@@ -33,6 +34,10 @@ class Lease(Protocol):
 
     def held(self) -> bool:
         """Whether nobody can have taken our runs over."""
+
+    @property
+    def term(self) -> int:
+        """How often it has run out and come back."""
 
     def release(self) -> None:
         """Give it up. Blocks for a bounded time."""
@@ -66,6 +71,10 @@ class SqlJournal:
     def may_act(self) -> bool:
         return self._lease.held()
 
+    @property
+    def term(self) -> int:
+        return self._lease.term
+
     def close(self) -> None:
         if not self._writer.close(CLOSE_S):
             _log.error(
@@ -82,7 +91,8 @@ class SqlJournal:
     async def open(self, run: Run, message: Message | None = None) -> Run:
         self._known.add(run.incident_id)
         ours = msgspec.structs.replace(run, owner=self.process, fence=1)
-        if message is None or place(message) in self._held:
+        # Where others finish messages, too, each run makes sure that its own is in hand.
+        if message is None or (not self.shared and place(message) in self._held):
             beside, moment = None, None if message is None else message.timestamp_ms
         else:
             beside, moment = message, message.timestamp_ms
@@ -105,8 +115,8 @@ class SqlJournal:
     async def adopt(self, run: Run) -> Run | None:
         return await self._writer.do(lambda db: runs.adopt(db, run, self.process))
 
-    async def live_runs(self, incident_id: str) -> list[Run]:
-        return await self._writer.do(lambda db: runs.live_runs(db, incident_id))
+    async def live_runs(self, incident_id: str, message: Message | None = None) -> list[Run]:
+        return await self._writer.do(lambda db: runs.live_runs(db, incident_id, message))
 
     async def last_success(self, action: str, target: str) -> float | None:
         return await self._writer.do(lambda db: runs.last_success(db, action, target))
@@ -153,15 +163,10 @@ class SqlJournal:
 
         try:
             return self._writer.ask(look, ASSIGNMENT_S)
-        except TimeoutError:
-            # The group would think that we are dead. Every message is looked up in the journal before it acts anyway.
-            _log.warning(
-                "what is finished already is not known while the journal is away: "
-                "messages of %d partitions are looked up one by one",
-                len(wanted),
-                event="journal.not_remembered",
-            )
-            return dict.fromkeys(wanted, frozenset())
+        except TimeoutError as error:  # no longer: the group would think that we are dead
+            raise StoreError(
+                f"the journal did not say within {ASSIGNMENT_S:.0f} s what of {len(wanted)} partitions is finished"
+            ) from error
 
     def committed(self, offsets: Mapping[Partition, int]) -> None:
         moved = dict(offsets)
@@ -176,7 +181,7 @@ class SqlJournal:
         return await self._writer.do(lambda db: locks.take(db, name, run_id, self.process))
 
     async def unlock(self, name: str, run_id: str) -> None:
-        await self._writer.do(lambda db: locks.give_back(db, name, run_id, self.process))
+        await self._writer.do(lambda db: locks.give_back(db, name, run_id))
 
     async def switches(self) -> list[Switch]:
         return await self._writer.do(operators.switches)

@@ -98,6 +98,7 @@ class FileLock:
     """A lease that the kernel keeps: only one process has the file locked, and a dead one never."""
 
     connected = True
+    term = 0
 
     def __init__(self, path: str) -> None:
         name = Path(f"{path}.lock")

@@ -222,3 +222,32 @@ def test_a_database_without_a_journal_is_said_clearly(postgres_store):
         connection.execute("CREATE TABLE something (id INTEGER)")
     with pytest.raises(StoreError, match="no journal"):
         postgres_store.reader()
+
+
+@pytest.mark.server
+def test_a_right_that_is_missing_is_said_with_database_user_and_what_to_grant(postgres_store):
+    """Red when `mapped` does not know whose session it is."""
+    role = f"stranger_{postgres_store.schema}"
+    with psycopg.connect(postgres_store.url, autocommit=True) as owner:
+        owner.execute(f'CREATE ROLE "{role}" LOGIN PASSWORD \'hunter2\'')
+    server = urlsplit(postgres_store.url)
+    stranger = server._replace(netloc=f"{role}:hunter2@{server.hostname}:{server.port}").geturl()
+    try:
+        with pytest.raises(StoreError, match="refuses it") as caught:
+            open_journal(stranger, SystemClock(), name="test")
+    finally:
+        with psycopg.connect(postgres_store.url, autocommit=True) as owner:
+            owner.execute(f'DROP ROLE "{role}"')
+    said = str(caught.value)
+    assert f"database {server.path[1:]!r}, user {role!r}" in said
+    assert "needs USAGE and CREATE on the schema" in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.server
+def test_a_connection_that_is_refused_names_database_and_user(postgres):
+    server = urlsplit(postgres)
+    with pytest.raises(StoreError, match="as user 'kim'") as caught:
+        open_reader(f"postgresql://kim@{server.hostname}:{server.port}/none")
+    assert f"{server.port}/none as user" in str(caught.value)
+    assert "may this user connect" in str(caught.value)

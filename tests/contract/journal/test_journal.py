@@ -183,6 +183,9 @@ async def test_filters_of_the_listing(sql_store):
     assert ids(incident_id="INC-1", status=RunStatus.RUNNING) == ["r1"]
     assert reader.run("r") is None  # not the only one
     assert reader.run("nobody") is None
+    assert reader.beginning("r", 2) == ["r1", "r2"]
+    assert reader.beginning("r3", 2) == ["r3"]
+    assert reader.beginning("nobody", 2) == []
     assert reader.run("r3") is not None
     reader.close()
 

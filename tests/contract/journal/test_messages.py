@@ -92,6 +92,8 @@ async def test_a_kept_message_is_in_hand_again_when_a_run_of_it_begins(store):
     store.end(journal)
     journal = store.open()
     assert await journal.orphans(10) == [a_message()]
+    for run in await journal.live_runs("INC-1"):
+        await journal.adopt(run)
     journal.finished(a_message())
     assert await asyncio.to_thread(journal.remembered, [HERE]) == {HERE: frozenset({(7, 5000)})}
 
@@ -99,13 +101,41 @@ async def test_a_kept_message_is_in_hand_again_when_a_run_of_it_begins(store):
 async def test_only_whoever_has_a_message_finishes_it(shared_store):
     """Red when a process that lost its lease finishes what another one has taken over."""
     first, second = shared_store.open(), shared_store.open()
-    await first.open(a_run(), a_message())
+    run = await first.open(a_run(status=RunStatus.WAITING), a_message())
     shared_store.lapse(first)
     assert await second.orphans(10) == [a_message()]
+    await second.adopt(run)
     first.finished(a_message())
     assert await asyncio.to_thread(first.remembered, [HERE]) == {HERE: frozenset()}
     second.finished(a_message())
     assert await asyncio.to_thread(second.remembered, [HERE]) == {HERE: frozenset({(7, 5000)})}
+
+
+async def test_a_message_is_not_finished_while_another_process_has_a_run_of_it_open(shared_store):
+    """Its configuration is another one. Red when the first to be done finishes it: nobody would take the run over."""
+    first, second, third = shared_store.open(), shared_store.open(), shared_store.open()
+    await first.open(a_run("r1", status=RunStatus.SUCCEEDED, ended_at=1.0), a_message())
+    run = await second.open(a_run("r2", status=RunStatus.WAITING), a_message())
+    first.finished(a_message())
+    assert await asyncio.to_thread(first.remembered, [HERE]) == {HERE: frozenset()}
+    assert await third.busy_elsewhere("INC-1", a_message(8))
+    shared_store.end(second)
+    assert await third.orphans(10) == [a_message()]
+    await third.adopt(run)
+    third.finished(a_message())
+    assert await asyncio.to_thread(third.remembered, [HERE]) == {HERE: frozenset({(7, 5000)})}
+
+
+async def test_a_run_that_begins_late_has_its_message_in_hand_again(shared_store):
+    """Red when a process trusts that its message is still as it left it: another one has finished it."""
+    first, second = shared_store.open(), shared_store.open()
+    await first.open(a_run("r1", status=RunStatus.SUCCEEDED, ended_at=1.0), a_message())
+    await second.open(a_run("r2", status=RunStatus.SUCCEEDED, ended_at=1.0), a_message())
+    first.finished(a_message())
+    await asyncio.to_thread(first.remembered, [HERE])
+    await second.open(a_run("r3"), a_message())
+    shared_store.end(second)
+    assert await first.orphans(10) == [a_message()]
 
 
 async def test_a_process_does_not_take_its_own_messages_for_orphans(shared_store):

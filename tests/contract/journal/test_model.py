@@ -85,6 +85,10 @@ class JournalMachine(RuleBasedStateMachine):
         }  # what is not ours yet becomes ours
         assert mine <= {number for number, state in self.messages.items() if state == "open"}
         self.journal.finished(a_message(offset), keep=keep)
+        run_id = f"r{offset}"
+        theirs = self.status.get(run_id) in OPEN and self.owner[run_id] != self.journal.process
+        if theirs and self.messages.get(offset) == "open":
+            return  # it is for whoever has the run, or takes it over
         if self.messages.get(offset) == "open":
             self.messages[offset] = "kept" if keep else "finished"
         elif not keep:

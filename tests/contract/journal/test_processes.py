@@ -151,6 +151,28 @@ async def test_a_lock_of_an_ended_process_is_free_when_its_run_never_began_or_ha
     assert await journal.lock("m", "r2") is None
 
 
+async def test_a_lock_of_a_run_that_ended_elsewhere_is_free(shared_store):
+    """Two had the same run in hand. Red when only the process that took the lock can give it back."""
+    first, second = shared_store.open(), shared_store.open()
+    assert await first.lock("l", "r1") is None
+    assert await second.lock("l", "r1") is None
+    run = await first.open(a_run("r1"))
+    await first.change(run, RunStatus.SUCCEEDED, 2.0)
+    assert await first.lock("l", "r2") is None
+
+
+async def test_what_earlier_messages_skipped_is_not_read_with_a_message(store):
+    """An active incident that is sent again and again. Red when every message reads all that was ever skipped."""
+    journal = store.open()
+    for offset in (7, 8):
+        skipped = a_run(f"s{offset}", status=RunStatus.SKIPPED, offset=offset, ended_at=1.0)
+        await journal.open(skipped, a_message(offset))
+        await journal.open(a_run(f"d{offset}", offset=offset), a_message(offset))
+    found = await journal.live_runs("INC-1", a_message(8))
+    assert {run.id for run in found} == {"d7", "d8", "s8"}
+    assert len(await journal.live_runs("INC-1")) == 4
+
+
 async def test_one_of_many_gets_the_lock(shared_store):
     journals = [shared_store.open() for _ in range(4)]
     for turn in range(10):

@@ -416,7 +416,7 @@ def test_check(server: ScrewdriverStandin, attempt: Attempt) -> None:
 def test_times(attempt: Attempt) -> None:
     given = params(polling_interval="1m", polling_timeout=90)
     assert (ACTION.poll_interval_s(given), ACTION.job_timeout_s(given)) == (60.0, 90.0)
-    assert ACTION.lookup_settle_s(attempt(), given) == 10.0
+    assert ACTION.lookup_settle_s(attempt(), given) == 75.0
     settled = attempt(connection={"url": "http://x", "lookup_settle": "3s"})
     assert ACTION.lookup_settle_s(settled, given) == 3.0
 

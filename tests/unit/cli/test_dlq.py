@@ -140,7 +140,8 @@ def test_requeue_says_what_it_did_and_does_it_once(command: Command, bury) -> No
     bury()
     dry = command("requeue", "--all", "--dry-run")
     assert (dry.code, dry.out.count("requeued")) == (0, 2)
-    assert "nothing was sent" in dry.err
+    assert dry.out.count("  would be requeued  ") == 2
+    assert "nothing was sent: 2 would be requeued, 0 skipped, 0 refused" in dry.err
     done = command("requeue", "0:1", "-o", "json").json
     assert (done["requeued"], done["skipped"], done["refused"], done["dry_run"]) == (1, 0, 0, False)
     assert done["letters"] == [{"id": "0:1", "result": "requeued", "message": "incidents[1]@42", "why": None}]
@@ -172,6 +173,8 @@ def test_requeue_of_what_is_not_there_ends_with_1(command: Command, bury) -> Non
         (["requeue"], "--all"),
         (["requeue", "--dry-run"], "--all"),
         (["requeue", "first"], "0:42"),
+        (["requeue", "--all", "0:1"], "leave --all out"),
+        (["show", "0:0", "--value", "-o", "json"], "-o json has the value"),
         (["show", "1-2"], "0:42"),
         (["show", "0:77"], "dlq list"),
         (["show", "9:0"], "dlq list"),
@@ -211,3 +214,11 @@ def test_json_of_all_is_json(command: Command, bury) -> None:
     bury(b"\xff", "a\ud800", ((("h"), None),), "\x00")
     for words in (["list"], ["show", "0:0"], ["requeue", "0:0"]):
         assert json.loads(command(*words, "-o", "json").out)
+
+
+def test_a_topic_that_is_not_there_is_told_by_its_own_key(command: Command, config: Path) -> None:
+    """Red when the message speaks of kafka.topics."""
+    config.write_text(config.read_text().replace("incidents.dlq", "nowhere"))
+    said = command("list")
+    assert said.code == 2
+    assert "correct kafka.dead_letter_topic" in said.err

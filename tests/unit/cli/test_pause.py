@@ -13,7 +13,8 @@ from tests.unit.pipeline.acting import Short
 
 from automation_consumer.clock import SystemClock
 from automation_consumer.model.run import RunStatus
-from automation_consumer.store.open import open_journal
+from automation_consumer.model.switch import Scope, Switch
+from automation_consumer.store.open import open_journal, open_reader
 from automation_consumer.testing.run import Bench
 
 
@@ -111,6 +112,10 @@ def test_a_time_that_has_come_ends_it(command, paused):
         (["--until", "2999-01-01T00:00:00"], "time zone"),
         (["--until", "2001-01-01T00:00:00Z"], "over already"),
         (["--for", "1h", "--until", "2999-01-01T00:00:00Z"], "twice"),
+        (["--for", "99999999d"], "longer than ten years"),
+        (["--until", "2999-01-01T00:00:00Z"], "longer than ten years"),
+        (["--until", "9999-12-31T23:59:59-12:00"], "longer than ten years"),
+        (["--until", "0001-01-01T00:00:00+14:00"], "over already"),
     ],
 )
 def test_what_it_refuses(command, words, says):
@@ -121,10 +126,26 @@ def test_what_it_refuses(command, words, says):
     assert command("pause", "--list", "-o", "json").json == []
 
 
-def test_a_reason_is_wanted(command):
-    said = command("pause")
+@pytest.mark.parametrize("words", [(), ("--reason", ""), ("--reason", " \t")])
+def test_a_reason_is_wanted(command, words):
+    """Red when a blank one is taken for a reason."""
+    said = command("pause", *words)
     assert said.code == 2
     assert "reason" in said.err
+
+
+@pytest.mark.parametrize(
+    ("for_", "left"),
+    [
+        ("90s", "90 more seconds"),
+        ("90m", "90 more minutes"),
+        ("1d", "24 more hours"),
+        ("30d", "30 more days"),
+    ],
+)
+def test_how_long_it_still_holds_in_the_unit_that_fits(command, for_, left):
+    """Red when everything is said in minutes."""
+    assert left in command("pause", "--for", for_, "--reason", "x").out
 
 
 def test_a_broken_config_does_not_keep_anybody_from_pausing(command, tmp_path, url):
@@ -186,6 +207,58 @@ def test_what_is_not_paused_cannot_be_resumed(command, paused):
     assert command("resume", "pffff", "-o", "json").code == 1
     assert command("resume", "pffff", "--all").code == 2
     assert len(command("pause", "--list", "-o", "json").json) == 1
+
+
+def test_what_is_still_paused_is_said(command, paused):
+    """Nobody is to think that it acts again. Red without `still`."""
+    one, two = paused("--action", "note")["id"], paused("--action", "note")["id"]
+    other = paused("--condition", "disks")["id"]
+    said = command("resume", one).out
+    assert f"action note stays paused by action note ({two})" in said
+    assert f"still paused: action note ({two}), condition disks ({other})" in said
+    last = command("resume", two, "-o", "json").json
+    assert [each["id"] for each in last["still_paused"]] == [other]
+    assert "still paused" not in command("resume", "--all").out
+
+
+def test_one_of_several_pauses_of_the_intake(command, url):
+    """Each replica sets its own. Red when only what has the same name is looked at."""
+    reader = open_reader(url)
+    for number in (1, 2):
+        reader.pause(Switch(f"poison-{number}", Scope.INTAKE, "", "the service", "poison", 1.0))
+    reader.close()
+    assert "intake stays paused by intake (poison-2)" in command("resume", "poison-1").out
+
+
+def test_a_pause_whose_time_is_over_is_not_offered(command, paused):
+    """Red when `_nothing` lists what no longer holds."""
+    paused("--action", "note", "--for", "1ms")
+    said = command("resume", "pffff")
+    assert (said.code, said.out) == (1, "")
+    assert "nothing is paused" in said.err
+
+
+def test_what_a_pause_that_never_was_has_skipped(command, paused):
+    """Red when an id is believed as soon as --run-skipped is there."""
+    paused()
+    said = command("resume", "pffff", "--run-skipped")
+    assert (said.code, said.out) == (1, "")
+    assert "no such pause; paused are: everything" in said.err
+
+
+def test_a_secret_in_a_reason_is_masked(command, monkeypatch, tmp_path, url):
+    """Red without the mask of `known`: in what is written, and in what another has written and this shows."""
+    config = tmp_path / "config.yaml"
+    config.write_text(config.read_text() + "vars: {token: $secret:sd-token}\n")
+    monkeypatch.setenv("AUTOMATION_SECRET_SD_TOKEN", "s3cr3t-token")
+    assert "the token *** leaked" in command("pause", "--reason", "the token s3cr3t-token leaked").out
+    reader = open_reader(url)
+    assert [switch.why for switch in reader.switches()] == ["the token *** leaked"]
+    reader.pause(Switch("p2", Scope.EVERYTHING, "", "s3cr3t-token", "it is s3cr3t-token", 1.0))
+    reader.close()
+    said = [command("pause", "--list"), command("pause", "--list", "-o", "json"), command("resume", "p2")]
+    assert ["s3cr3t" in each.out for each in said] == [False] * 3
+    assert ["it is ***" in each.out for each in said] == [True] * 3
 
 
 def test_a_running_service_sees_it_and_its_end(command, url):

@@ -83,6 +83,16 @@ def test_one_run_in_full(command, written):
     assert "succeeded" in text.out
 
 
+@pytest.mark.parametrize("words", [("runs",), ("runs", "retry"), ("runs", "cancel")])
+def test_which_run_is_not_clear(command, written, words):
+    """Red when both cases have one message."""
+    assert "there is no run 'nobody' in the journal" in command(*words, "nobody").err
+    said = command(*words, "r")
+    assert (said.code, said.out) == (2, "")
+    assert "more than one run begins with 'r': " in said.err
+    assert "rother" in said.err
+
+
 @pytest.mark.parametrize("words", [("nobody",), ("r",), ("--status", "nobody"), ("--limit", "0")])
 def test_what_cannot_be_shown(command, written, words):
     said = command("runs", *words)

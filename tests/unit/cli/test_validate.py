@@ -61,3 +61,39 @@ def test_a_path_that_is_not_there(command, tmp_path):
 
 def test_no_path_is_a_usage_error(command):
     assert command("validate").code == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("oracle://kim:s3cr3t/pw@db/x", "oracle://kim:***@db/x"),
+        ("postgresl://kim@db/x?password=s3cr3t", "postgresl://***@db/x?password=***"),
+        ("sqlite://automation.db", "sqlite://automation.db"),
+        ("sqlite:///", "sqlite:///"),
+        ("automation.db", "automation.db"),
+    ],
+)
+def test_a_store_that_there_is_not(command, config, url, shown):
+    """Red without the validator of `store`, or without its mask."""
+    config.write_text(CONFIG.replace("sqlite:///STORE", url))
+    said = command("validate", config)
+    assert said.code == 1
+    assert f"{config}:3:8: error: 'store': '{shown}' is not understood: write sqlite:///" in said.out
+    assert "s3cr3t" not in said.out
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["sqlite:////var/lib/a.db", "postgresql://db/x", "postgres://kim:$secret:db@db/x", "$secret:store"],
+)
+def test_a_store_that_there_is(command, config, url):
+    config.write_text(CONFIG.replace("sqlite:///STORE", url))
+    assert command("validate", config).code == 0
+
+
+def test_a_time_that_is_too_long(command, config):
+    """Red without the validator of `rerun`: it would fail with the first incident that comes again."""
+    config.write_text(CONFIG.replace("  - name: disks\n", "  - name: disks\n    rerun: after:99999d\n"))
+    said = command("validate", config)
+    assert said.code == 1
+    assert "a duration cannot be longer than ten years (3650d)" in said.out

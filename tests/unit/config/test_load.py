@@ -240,7 +240,7 @@ def test_a_type_that_cannot_be_loaded_is_a_problem(tmp_path):
 
 def test_a_missing_secret_is_a_problem_of_its_own_check(check, registry):
     text = DESIGN.replace("message: done", "message: $secret:greeting.").replace(
-        "sqlite:///automation.db", "x"
+        "sqlite:///automation.db", "sqlite:///x"
     )
     loaded = check(text)
     store = SecretStore(Secrets(), {"AUTOMATION_SECRET_SD_TOKEN": "value"})

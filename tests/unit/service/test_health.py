@@ -13,6 +13,7 @@ from automation_consumer.config.secrets import SecretStore
 from automation_consumer.config.settings import Secrets
 from automation_consumer.errors import StoreError
 from automation_consumer.metrics import Metrics
+from automation_consumer.model.switch import Scope, Switch
 from automation_consumer.plugin.registry import Registry
 from automation_consumer.service.build import build
 from automation_consumer.service.config_files import ConfigFiles
@@ -38,7 +39,7 @@ class Process:
         self.clock = StillClock()
         files = ConfigFiles.about_to_be_read([file])
         ruleset = self.check().need()
-        secrets = SecretStore(Secrets(), {})
+        self.secrets = secrets = SecretStore(Secrets(), {})
         metrics = Metrics(CollectorRegistry())
         self.rules = CurrentRules(ruleset)
         self.reloader = Reloader(files, self.rules, self.check, secrets, metrics, self.clock)
@@ -124,6 +125,16 @@ async def test_the_facts_say_which_configuration_is_used_and_why_a_newer_one_is_
     facts = process.report().facts
     assert facts["config_version"] == version
     assert facts["config_error"].startswith(f"{process.file}:4:")
+
+
+async def test_a_secret_in_the_reason_of_a_pause_is_masked(process):
+    """Everybody may see the page. Red when `build` gives the switchboard no mask."""
+    process.secrets.masker.add("s3cr3t-token")
+    await process.journal.pause(
+        Switch("p1", Scope.EVERYTHING, "", "kim", "the token s3cr3t-token leaked", 1.0)
+    )
+    await process.service.switchboard.look()
+    assert process.report().facts["pauses"][0]["why"] == "the token *** leaked"
 
 
 async def test_a_journal_that_is_away_is_a_fact(process):

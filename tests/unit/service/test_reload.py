@@ -341,3 +341,13 @@ def test_with_reload_off_a_request_changes_nothing(file, until, caplog):
     process.reloader.stop()
     process.reloader._thread.join(10)
     assert (process.message, process.count("ok")) == ("first", 0)
+
+
+def test_a_secret_that_is_not_there_is_a_warning_with_its_place(file, caplog):
+    """It is in use all the same. Red without `absent_secrets` in `reload`."""
+    process = Process(file, environ={"AUTOMATION_SECRET_THERE": "s3cr3t-token"})
+    file.write_text(CONFIG % "$secret:there $secret:nobody")
+    assert process.reloader.reload("SIGHUP")
+    (said,) = [each for each in caplog.records if each.levelno == logging.WARNING]
+    assert said.getMessage().startswith(f"{file}:4:")
+    assert "AUTOMATION_SECRET_NOBODY is not set" in said.getMessage()

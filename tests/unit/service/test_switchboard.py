@@ -125,11 +125,67 @@ async def test_it_says_when_a_pause_begins_and_ends(world, caplog):
     assert [text.split(":")[0] for text in said] == [
         "action type script is paused by kim until 2027-01-15T08",
         "everything is paused by kim until somebody resumes it",
-        "everything acts again",
+        "everything acts again, but for what stays paused by action type script (p1)",
         "action type script acts again",
     ]
     assert said[2].endswith("was resumed")
     assert said[3].endswith("is over")
+
+
+async def test_nothing_is_said_to_act_again_while_another_pause_covers_it(world, caplog):
+    """Red when `_say_ended` does not ask for the others."""
+    caplog.set_level(logging.INFO)
+    for switch_id, scope, name in (
+        ("p1", Scope.ACTION, "drain"),
+        ("p2", Scope.ACTION, "reboot"),
+        ("p3", Scope.ACTION, "drain"),
+        ("p4", Scope.EVERYTHING, ""),
+    ):
+        await world.journal.pause(world.a_switch(switch_id, scope, name))
+    await world.clock.advance(2)
+    caplog.clear()
+    for ended in ("p1", "p4", "p3"):
+        world.journal.resume(ended, "kim", 0.0)
+        await world.clock.advance(2)
+    assert [record.getMessage().rsplit(":", 1)[0] for record in caplog.records] == [
+        "action drain stays paused by action drain (p3), everything (p4)",
+        "everything acts again, but for what stays paused by action reboot (p2), action drain (p3)",
+        "action drain acts again",
+    ]
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_no_error_ends_the_looking(caplog, away):
+    """It is the kill switch: what is wrong is said once, and the next look is made. Red with `except StoreError`."""
+
+    class Odd(MemoryJournal):
+        """Hands out what no journal should; then is well again."""
+
+        odd: str | None = None
+
+        async def switches(self):
+            if self.odd is not None:
+                raise OverflowError(self.odd)
+            return await super().switches()
+
+        @property
+        def available(self):
+            if away and self.odd is not None:
+                raise OverflowError(self.odd)
+            return True
+
+    world = World(Odd())
+    await world.board.start()
+    world.journal.odd = "date value out of range"
+    await world.clock.advance(5)
+    assert [record.getMessage() for record in caplog.records] == [
+        "pauses and requests cannot be read; the last known pauses hold: OverflowError: date value out of range"
+    ]
+    world.journal.odd = None
+    await world.journal.pause(world.a_switch())
+    await world.clock.advance(2)
+    assert world.covered() == "p1"
+    await world.board.stop()
 
 
 async def test_a_pause_of_the_intake_is_told_to_it_and_covers_no_run(world):

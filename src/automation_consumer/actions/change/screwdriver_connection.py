@@ -5,7 +5,11 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from automation_consumer.errors import PermanentError
-from automation_consumer.integrations.screwdriver import DEFAULT_TIMEOUT_S, ScrewdriverClient
+from automation_consumer.integrations.screwdriver import (
+    CREATE_TIMEOUT_S,
+    DEFAULT_TIMEOUT_S,
+    ScrewdriverClient,
+)
 from automation_consumer.plugin.context import ActionContext
 from automation_consumer.plugin.params import Duration, SecretName
 
@@ -24,7 +28,8 @@ class ScrewdriverConnection(BaseModel):
         DEFAULT_TIMEOUT_S, description="Wait for an answer; a start waits at least 60 s."
     )
     lookup_settle: Duration = Field(
-        10.0, description="How long after a start whose answer was lost the job may still appear."
+        CREATE_TIMEOUT_S + 15.0,
+        description="How long after a start whose answer was lost the job may still appear: the server may take a minute for a start.",
     )
 
 

@@ -53,6 +53,8 @@ def requeue(
         since_ms=instant_ms(since),
         until_ms=instant_ms(until),
     )
+    if everything and ids:
+        raise UsageError("--all and ids each say which letters", hint="leave --all out")
     if selection == Selection() and not everything:
         raise UsageError("which letters?", hint="name ids, a filter such as --reason not-json, or --all")
     with opened(config, bootstrap) as (letters, settings):
@@ -96,8 +98,11 @@ class _Report:
                 }
             )
             return
-        said = ", ".join(f"{self.counts[result]:,} {result}" for result in Result)
+        said = ", ".join(f"{self.counts[result]:,} {self._word(result)}" for result in Result)
         print(f"dry run, nothing was sent: {said}" if self._dry_run else said, file=sys.stderr)
+
+    def _word(self, result: Result) -> str:
+        return f"would be {result}" if self._dry_run and result is Result.REQUEUED else result
 
     def _add(self, told: Told) -> None:
         self.counts[told.result] += 1
@@ -114,4 +119,4 @@ class _Report:
             )
             return
         why = f": {told.why}" if told.why else ""
-        print(visible(f"{told.id}  {told.result}  {told.place}{why}"))
+        print(visible(f"{told.id}  {self._word(told.result)}  {told.place}{why}"))

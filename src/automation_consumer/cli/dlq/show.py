@@ -28,6 +28,10 @@ def show(
     output: OutputOption = Output.TEXT,
 ) -> None:
     """One dead letter in full: why, where, its headers and its value."""
+    if value and output is Output.JSON:
+        raise UsageError(
+            "--value and -o json each say what is printed", hint="-o json has the value, too, as text"
+        )
     wanted = letter_id(letter)
     with opened(config, bootstrap) as (topic, _):
         found, requeued_at = _find(topic, wanted)

@@ -48,6 +48,9 @@ def kind(schema: Mapping[str, Any]) -> str:
         return _KINDS[special]
     if "$ref" in schema:
         return "clauses"
+    choices = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    if choices and "type" not in schema:
+        return " or ".join(map(kind, choices))
     types = schema.get("type", "object")
     names = [types] if isinstance(types, str) else [name for name in types if name != "null"]
     return " or ".join(_named(name, schema) for name in names) + _bounds(schema)
@@ -59,10 +62,18 @@ def default(schema: Mapping[str, Any]) -> str:
     if value is None or value == "":
         return ""
     if schema.get("x-kind") == "duration":
-        return code(f"{value:g}s")
+        return code(_duration(value))
     if isinstance(value, dict) and value:
         return "see below"
     return code(value if isinstance(value, str) else json.dumps(value))
+
+
+def _duration(seconds: float) -> str:
+    """As somebody would write it."""
+    for unit, length in (("d", 86_400), ("h", 3_600)):
+        if seconds and seconds % length == 0:
+            return f"{seconds / length:g}{unit}"
+    return f"{seconds:g}s"
 
 
 def _named(name: str, schema: Mapping[str, Any]) -> str:

@@ -39,6 +39,10 @@ the intake pauses when `limits.max_in_flight_incidents` of them are; runs go on,
 **Told twice.** An event may come more than once, always with the same `event_id`: keep the ids that you have seen for
 as long as a delivery may be late. `at` may differ in a repeated `condition` or `message`.
 
+**A second end.** When runs are done again on demand (`runs retry`, `resume --run-skipped`), their condition ends once
+more and has one more event, with an `event_id` of its own: of several for the same message, incident and condition the
+one with the latest `at` counts.
+
 **Order.** The key is the incident's id, so the events of one incident are on one partition, and they are sent in the
 order of what happened: the runs first, then their condition. Where the order matters after an outage, compare `at`: an
 event whose first delivery failed may come behind a later one. Poison has no incident; its key is the message's place.

@@ -8,6 +8,7 @@ from automation_consumer.cli.reference.actions import actions
 from automation_consumer.cli.reference.codes import codes
 from automation_consumer.cli.reference.commands import commands
 from automation_consumer.cli.reference.configuration import configuration, schema_file
+from automation_consumer.cli.reference.events import events
 from automation_consumer.cli.reference.metrics import metrics
 from automation_consumer.cli.reference.outcomes import SCHEMA_FILE, outcome_schema_file, outcomes
 from automation_consumer.plugin.registry import GROUP, Registry
@@ -30,5 +31,6 @@ def pages() -> dict[str, str]:
         "codes.md": codes(),
         "cli.md": commands(),
         "outcomes.md": outcomes(),
+        "events.md": events(),
         SCHEMA_FILE: outcome_schema_file(),
     }

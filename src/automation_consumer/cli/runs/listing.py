@@ -14,8 +14,8 @@ from rich.text import Text
 
 from automation_consumer.cli.journal import StoreOption, journal, known
 from automation_consumer.cli.options import ConfigOption, Output, OutputOption, print_json, visible
+from automation_consumer.cli.runs.lookup import find_run
 from automation_consumer.clock import iso
-from automation_consumer.errors import UsageError
 from automation_consumer.model.run import Run, RunChange, RunStatus
 from automation_consumer.store.journal import JournalReader, RunFilter
 
@@ -62,9 +62,7 @@ def as_dict(run: Run) -> dict[str, Any]:
 
 
 def _one(reader: JournalReader, run_id: str, output: Output) -> None:
-    run = reader.run(run_id)
-    if run is None:
-        raise UsageError(f"no run {run_id!r} in the journal, or more than one begins like this")
+    run = find_run(reader, run_id)
     changes = reader.changes(run.id)
     if output is Output.JSON:
         listed = [{"at": iso(each.at), "status": each.status, "detail": each.detail} for each in changes]

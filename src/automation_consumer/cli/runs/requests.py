@@ -10,8 +10,8 @@ import typer
 from automation_consumer.cli.ask import answers, begun, cancel, refused, retry
 from automation_consumer.cli.journal import StoreOption, WhoOption, journal, known, operator
 from automation_consumer.cli.options import ConfigOption, Output, OutputOption, print_json, visible
+from automation_consumer.cli.runs.lookup import find_run
 from automation_consumer.clock import SystemClock, iso
-from automation_consumer.errors import UsageError
 from automation_consumer.model.run import Run, RunStatus
 from automation_consumer.model.switch import REFUSED, Request
 from automation_consumer.store.journal import JournalReader
@@ -40,7 +40,7 @@ def retry_run(
     """
     clock = SystemClock()
     with journal(known(config, store).store) as reader:
-        run = _find(reader, run_id)
+        run = find_run(reader, run_id)
         no = _why_not(run, again=again)
         if no is not None:
             _refuse(run, no, output)
@@ -65,20 +65,11 @@ def cancel_run(
     """
     clock = SystemClock()
     with journal(known(config, store).store) as reader:
-        run = _find(reader, run_id)
+        run = find_run(reader, run_id)
         if run.ended:
             at = f" at {iso(run.ended_at)}" if run.ended_at is not None else ""
             _refuse(run, f"it has ended already: {run.status}{at}", output)
         _send(reader, run, cancel(run, operator(who), clock.now()), wait, output)
-
-
-def _find(reader: JournalReader, run_id: str) -> Run:
-    run = reader.run(run_id)
-    if run is None:
-        raise UsageError(
-            f"no run {run_id!r} in the journal, or more than one begins like this", hint="see `runs list`"
-        )
-    return run
 
 
 def _why_not(run: Run, *, again: bool) -> str | None:

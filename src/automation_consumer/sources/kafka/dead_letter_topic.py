@@ -43,7 +43,7 @@ class DeadLetterTopic:
         self.name = topic
         self._clock = clock or SystemClock()
         self._progress = progress
-        check_topics(settings, [topic], timeout_s=_TIMEOUT_S)
+        check_topics(settings, [topic], timeout_s=_TIMEOUT_S, key="kafka.dead_letter_topic")
         complete = client_settings(settings, report_ends=True)
         complete.pop("group.instance.id", None)  # the service's
         # What a transaction did not bring to its end was never there.

@@ -21,9 +21,12 @@ def check_topics(
     topics: Sequence[str],
     *,
     timeout_s: float = 10.0,
+    key: str = "kafka.topics",
     clock: Clock | None = None,
 ) -> dict[str, int]:
     """The topics that are read, with their numbers of partitions. Does not join the group. Blocks up to `timeout_s`.
+
+    `key` of the configuration says which they are.
 
     BrokerError when no broker answers (with the reason that the client gave) or a topic is missing; ConfigError when
     a setting is wrong.
@@ -33,7 +36,7 @@ def check_topics(
     consumer = new_consumer({**client_settings(settings), "error_cb": errors.append})
     try:
         _wait_for_broker(consumer, errors, settings, clock, clock.monotonic() + timeout_s)
-        return existing_topics(consumer, topics)
+        return existing_topics(consumer, topics, key=key)
     finally:
         consumer.close()
 
@@ -54,8 +57,13 @@ def _wait_for_broker(
                 raise broker_error(doing, root_cause(errors) or cause(error)) from error
 
 
-def existing_topics(consumer: Consumer, topics: Sequence[str], *, timeout_s: float = 10.0) -> dict[str, int]:
-    """Topics by name (or by pattern, `^…`) with their numbers of partitions. BrokerError when one is missing."""
+def existing_topics(
+    consumer: Consumer, topics: Sequence[str], *, timeout_s: float = 10.0, key: str = "kafka.topics"
+) -> dict[str, int]:
+    """Topics by name (or by pattern, `^…`) with their numbers of partitions. BrokerError when one is missing.
+
+    `key` of the configuration says which they are.
+    """
     try:
         known = consumer.list_topics(timeout=timeout_s).topics
     except KafkaException as error:
@@ -71,7 +79,7 @@ def existing_topics(consumer: Consumer, topics: Sequence[str], *, timeout_s: flo
         listed = ", ".join(repr(name) for name in missing)
         raise BrokerError(
             f"Kafka has no topic {listed}, or this user may not see it",
-            hint="create it, correct kafka.topics, or grant the right Describe on it",
+            hint=f"create it, correct {key}, or grant the right Describe on it",
         )
     return found
 

@@ -9,8 +9,8 @@ _TAKE = f"""
     INSERT INTO locks (name, run_id, owner) VALUES (?, ?, ?)
     ON CONFLICT (name) DO UPDATE SET run_id = excluded.run_id, owner = excluded.owner
     WHERE locks.run_id = excluded.run_id
-       OR (locks.owner <> excluded.owner AND locks.owner NOT IN {NOT_GONE}
-           AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = locks.run_id AND {IS_OPEN}))"""
+       OR EXISTS (SELECT 1 FROM runs WHERE runs.id = locks.run_id AND NOT {IS_OPEN})
+       OR (locks.owner NOT IN {NOT_GONE} AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = locks.run_id))"""
 
 
 def take(db: Database, name: str, run_id: str, process: int) -> Reading[str | None]:
@@ -19,6 +19,6 @@ def take(db: Database, name: str, run_id: str, process: int) -> Reading[str | No
     return lambda: None if held.rows[0] == (run_id, process) else held.rows[0][0]
 
 
-def give_back(db: Database, name: str, run_id: str, process: int) -> Reading[None]:
-    db.execute("DELETE FROM locks WHERE name = ? AND run_id = ? AND owner = ?", (name, run_id, process))
+def give_back(db: Database, name: str, run_id: str) -> Reading[None]:
+    db.execute("DELETE FROM locks WHERE name = ? AND run_id = ?", (name, run_id))
     return lambda: None

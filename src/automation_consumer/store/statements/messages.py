@@ -72,7 +72,18 @@ def busy_elsewhere(db: Database, process: int, incident_id: str, message: Messag
     return lambda: bool(found.rows)
 
 
+# Another process handles it as well (under a newer configuration, say) and has a run of it open: it is that one's to finish.
+_ELSEWHERE = """
+    SELECT runs.owner FROM runs WHERE runs.topic = messages.topic AND runs."partition" = messages."partition"
+      AND runs."offset" = messages."offset" AND runs.message_ms = messages.timestamp_ms
+      AND runs.status IN ('running', 'waiting', 'retrying') AND runs.owner <> messages.owner"""
+_LEAVE = f"""
+    UPDATE messages SET owner = ({_ELSEWHERE} LIMIT 1)
+    WHERE {_PLACE} AND owner = ? AND state = 'open' AND EXISTS ({_ELSEWHERE})"""
+
+
 def finish(db: Database, process: int, message: Message, keep: bool) -> Reading[None]:
+    db.execute(_LEAVE, (*place(message), process))
     if keep:
         db.execute(_KEEP, (*place(message), process))
     else:

@@ -83,8 +83,22 @@ def adopt(db: Database, run: Run, process: int) -> Reading[Run | None]:
     return lambda: next(map(from_row, taken.rows), None)
 
 
-def live_runs(db: Database, incident_id: str) -> Reading[list[Run]]:
-    found = db.execute(f"{_SELECT} WHERE incident_id = ? AND live = 1 ORDER BY created_at", (incident_id,))
+def live_runs(db: Database, incident_id: str, message: Message | None) -> Reading[list[Run]]:
+    if message is None:
+        found = db.execute(
+            f"{_SELECT} WHERE incident_id = ? AND live = 1 ORDER BY created_at", (incident_id,)
+        )
+    else:
+        # Two halves, each by an index: what earlier messages skipped is not even read.
+        found = db.execute(
+            f"""
+            {_SELECT} WHERE incident_id = ? AND live = 1 AND status <> 'skipped'
+            UNION ALL
+            {_SELECT} WHERE topic = ? AND "partition" = ? AND "offset" = ? AND incident_id = ? AND live = 1
+              AND status = 'skipped'
+            ORDER BY created_at""",
+            (incident_id, message.topic, message.partition, message.offset, incident_id),
+        )
     return lambda: [from_row(row) for row in found.rows]
 
 

@@ -44,6 +44,8 @@ CREATE INDEX runs_open ON runs (created_at) WHERE status IN ('running', 'waiting
 CREATE INDEX runs_target ON runs (action, target, ended_at) WHERE status = 'succeeded';
 CREATE INDEX runs_unannounced ON runs (ended_at) WHERE announced = 0;
 CREATE INDEX runs_action ON runs (action, created_at);
+CREATE INDEX runs_live ON runs (incident_id) WHERE live = 1 AND status <> 'skipped';
+CREATE INDEX runs_place ON runs (topic, "partition", "offset");
 CREATE INDEX runs_written ON runs (written);
 
 -- Every state change of a run.

@@ -8,6 +8,8 @@ ALTER TABLE runs ADD COLUMN announced  INTEGER NOT NULL DEFAULT 1;  -- 0: it has
 ALTER TABLE runs ADD COLUMN message_ms INTEGER;                     -- messages.timestamp_ms
 CREATE INDEX runs_unannounced ON runs (ended_at) WHERE announced = 0;
 CREATE INDEX runs_action ON runs (action, created_at);
+CREATE INDEX runs_live ON runs (incident_id) WHERE live = 1 AND status <> 'skipped';
+CREATE INDEX runs_place ON runs (topic, "partition", "offset");
 
 -- Every process that ever had the store open. A number that is not here is that of a process that is gone.
 CREATE TABLE processes (

@@ -47,5 +47,5 @@ def iso(epoch_s: float) -> str:
 
     What is before the year 1970 or after 9998 is shown as the nearest of them: who prints a row must not fail for it.
     """
-    within = min(max(epoch_s, 0.0), LAST_S) if epoch_s == epoch_s else 0.0  # `nan` is not even itself
+    within = min(LAST_S, max(0.0, epoch_s))  # in this order `nan` becomes 0, too
     return datetime.fromtimestamp(within, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

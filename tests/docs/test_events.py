@@ -15,7 +15,8 @@ NAMED = re.compile(r'\bevent="([a-z_.]+)"')
 
 def test_no_event_is_left_out():
     """Found by their text instead of by their syntax. Red when a form of call is not looked at."""
-    sources = (ROOT / "src" / "automation_consumer").rglob("*.py")
+    package = ROOT / "src" / "automation_consumer"
+    sources = set(package.rglob("*.py")) - {package / "logs.py"}  # there is only an example
     named = {name for file in sources for name in NAMED.findall(file.read_text("utf-8"))}
     assert len(named) > 50
     assert named <= {each.name for each in logged()}

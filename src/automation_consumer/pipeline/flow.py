@@ -20,6 +20,7 @@ from automation_consumer.pipeline.handle import ConditionResult, Handling
 from automation_consumer.pipeline.in_hand import InHand
 from automation_consumer.pipeline.intake import Intake
 from automation_consumer.pipeline.lanes import Lanes
+from automation_consumer.pipeline.parking import Parking
 from automation_consumer.pipeline.pauses import ParkedError, Pauses
 from automation_consumer.pipeline.plan import History, Progress
 from automation_consumer.pipeline.retry import retried
@@ -30,6 +31,9 @@ from automation_consumer.pipeline.work import NO_EPOCH, Retry, Taken, Tally, Wor
 from automation_consumer.sources.formats import Format
 from automation_consumer.store.journal import Journal
 
+WAITS_LONG_S = (
+    10.0  # a message that stands longer than this behind others of its incident is left to the journal
+)
 ASK_AGAIN_S = 1.0  # how often it is asked whether another process still handles an earlier message
 _log = get_logger(__name__)
 
@@ -64,8 +68,7 @@ class Flow:
         self._form = form
         self._clock = clock
         self._told = told
-        self._max_parked = max_parked
-        self._parked = 0
+        self._parking = Parking(journal, intake, 0 if dry_run or once else max_parked, self.fail)
         self._handlings: dict[str, Handling] = {}
         self._recovered: dict[str, list[Work]] = {}
         self._answers: dict[str, asyncio.Future[str]] = {}
@@ -179,6 +182,8 @@ class Flow:
             if work.incident.active is False:
                 self.resolved(work.incident.id)
             self._in_hand.add(work.taken)
+            if self._lanes.busy(work.incident.id):
+                self._parking.watch(work.taken)
             self._lanes.put(work.incident.id, work)
 
     def resolved(self, incident_id: str) -> None:
@@ -193,10 +198,8 @@ class Flow:
         if isinstance(incidents, Poison):  # it was none when it was taken: the format has changed since
             self._bury(Taken(message, NO_EPOCH, 1, recovered=True), incidents)
             return
-        taken = Taken(
-            message, NO_EPOCH, len(incidents), recovered=True, parked=True
-        )  # Kafka waits for none of these
-        self._parked += 1
+        taken = Taken(message, NO_EPOCH, len(incidents), recovered=True)
+        self._parking.came_parked(taken)
         self._in_hand.add(taken)
         for incident in incidents:
             matches = tuple(ruleset.conditions.match(incident, self._clock.now()))
@@ -306,7 +309,7 @@ class Flow:
             work.ruleset,
             match,
             history,
-            Progress(lambda: self._park(work.taken)),
+            Progress(lambda: self._parking.park(work.taken)),
             self._dry_run,
             retry=None if retry is None else retry.run,
             request="" if retry is None else retry.request.id,
@@ -345,18 +348,11 @@ class Flow:
         else:
             answer.set_result(text)
 
-    def _park(self, taken: Taken) -> None:
-        """The journal has all of it and it will wait for long: Kafka need not."""
-        if not (taken.parked or self._dry_run or self._once) and self._parked < self._max_parked:
-            taken.parked = True
-            self._parked += 1
-            self._intake.park(taken)
-
     def _done(self, taken: Taken) -> None:
         taken.left -= 1
         if taken.left > 0:
             return
-        self._parked -= taken.parked
+        self._parking.left(taken)
         taken.done = True
         self._in_hand.leave(taken)
         self._intake.finish(taken)

@@ -32,6 +32,10 @@ class Lanes(Generic[W]):
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
+    def busy(self, key: str) -> bool:
+        """Whether an item put now would have to wait."""
+        return key in self._queues
+
     def waiting(self, key: str) -> tuple[W, ...]:
         """What stands behind the item in work."""
         return tuple(self._queues.get(key, ()))

@@ -117,8 +117,11 @@ class Journal(Protocol):
         At the start these are the ones that an earlier process left behind.
         """
 
+    async def hold(self, message: Message, incidents: Sequence[str]) -> None:
+        """The message waits here for earlier ones of its incidents, and will be handled: it is in hand before any run of it."""
+
     async def busy_elsewhere(self, incident_id: str, message: Message) -> bool:
-        """Whether an earlier message that has runs of this incident is in hand, and not in ours.
+        """Whether an earlier message that has runs of this incident, or waits for it, is in hand, and not in ours.
 
         Also when its process is gone: then somebody is about to take it up.
         """

@@ -177,6 +177,11 @@ class MemoryJournal:
             kept.owner = self.process
         return [kept.message for kept in found[:limit]]
 
+    async def hold(self, message: Message, incidents: Sequence[str]) -> None:
+        await self._data.reachable.wait()
+        kept = Kept(message, self.process, message.timestamp_ms / 1000, incidents=tuple(incidents))
+        self._data.messages.setdefault(place(message), kept)
+
     async def busy_elsewhere(self, incident_id: str, message: Message) -> bool:
         await self._data.reachable.wait()
         data = self._data
@@ -186,7 +191,7 @@ class MemoryJournal:
             if run.incident_id == incident_id and run.id in data.places
         }
         return any(
-            where in about
+            (where in about or incident_id in kept.incidents)
             and not kept.finished
             and kept.owner != self.process
             and is_earlier(where, place(message))

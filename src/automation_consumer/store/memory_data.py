@@ -30,6 +30,7 @@ class Kept:
     finished: bool = False
     remembered: bool = False  # finished beyond the committed offset
     bytes_kept: bool = False
+    incidents: tuple[str, ...] = ()  # of one that waits and has no runs yet
 
 
 @dataclass

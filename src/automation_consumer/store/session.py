@@ -35,7 +35,9 @@ _PASSING: Final = frozenset(
     {"55P03", "25006", "25P02", "25P03"}
 )  # locked, a read-only server, an aborted or idle transaction
 
-_NO_RIGHT: Final = frozenset({"42501", "3F000"})  # the second: a schema that one may not use is as if it were not there
+_NO_RIGHT: Final = frozenset(
+    {"42501", "3F000"}
+)  # the second: a schema that one may not use is as if it were not there
 _GRANT: Final = (
     "the service needs USAGE and CREATE on the schema and owns its tables; commands beside it need USAGE on the schema, "
     "SELECT on its tables, and INSERT and UPDATE on switches and requests"

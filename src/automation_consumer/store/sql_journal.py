@@ -137,6 +137,11 @@ class SqlJournal:
     async def orphans(self, limit: int) -> list[Message]:
         return await self._writer.do(lambda db: messages.orphans(db, self.process, limit))
 
+    async def hold(self, message: Message, incidents: Sequence[str]) -> None:
+        about = tuple(incidents)
+        await self._writer.do(lambda db: messages.hold_waiting(db, message, self.process, about))
+        self._held.add(place(message))
+
     async def busy_elsewhere(self, incident_id: str, message: Message) -> bool:
         if not self.shared:
             return False

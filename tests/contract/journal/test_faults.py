@@ -229,7 +229,7 @@ def test_a_right_that_is_missing_is_said_with_database_user_and_what_to_grant(po
     """Red when `mapped` does not know whose session it is."""
     role = f"stranger_{postgres_store.schema}"
     with psycopg.connect(postgres_store.url, autocommit=True) as owner:
-        owner.execute(f'CREATE ROLE "{role}" LOGIN PASSWORD \'hunter2\'')
+        owner.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'hunter2'")
     server = urlsplit(postgres_store.url)
     stranger = server._replace(netloc=f"{role}:hunter2@{server.hostname}:{server.port}").geturl()
     try:

@@ -111,6 +111,21 @@ async def test_only_whoever_has_a_message_finishes_it(shared_store):
     assert await asyncio.to_thread(second.remembered, [HERE]) == {HERE: frozenset({(7, 5000)})}
 
 
+async def test_a_message_that_waits_without_runs_is_in_hand(shared_store):
+    """Red when it is not taken up after a crash, or a later message of its incidents overtakes it."""
+    first, second = shared_store.open(), shared_store.open()
+    await first.hold(a_message(), ["INC_1", "I%"])
+    assert await second.busy_elsewhere("INC_1", a_message(8))
+    assert await second.busy_elsewhere("I%", a_message(8))
+    assert not await second.busy_elsewhere("INCX1", a_message(8))
+    assert not await second.busy_elsewhere("NC_1", a_message(8))
+    assert not await second.busy_elsewhere("INC_1", a_message(6))
+    shared_store.end(first)
+    assert await second.orphans(10) == [a_message()]
+    second.finished(a_message())
+    assert await asyncio.to_thread(second.remembered, [HERE]) == {HERE: frozenset({(7, 5000)})}
+
+
 async def test_a_message_is_not_finished_while_another_process_has_a_run_of_it_open(shared_store):
     """Its configuration is another one. Red when the first to be done finishes it: nobody would take the run over."""
     first, second, third = shared_store.open(), shared_store.open(), shared_store.open()

@@ -148,3 +148,37 @@ def test_once_ends_with_one_document(tmp_path, store):
     facts = orjson.loads(ended.stdout)
     assert (facts["incidents"], facts["matched"], facts["runs"], facts["dead_letters"]) == (0, 0, {}, 0)
     assert b"embedded broker: 127.0.0.1:" in ended.stderr
+
+
+@pytest.fixture
+def retrying(store) -> str:
+    """A run that waits for its second try; its id."""
+
+    async def write() -> str:
+        bench = Bench(
+            {"job": (Job(), {})}, journal=SqliteJournal(str(store), SystemClock()), clock=SystemClock()
+        )
+        row = bench.engine.recorder.row(bench.plan("job", offset=9), {}, RunStatus.RUNNING)
+        row = await bench.journal.open(row)
+        await bench.engine.recorder.retrying(row, "the gateway answers 503", 1_800_000_000.0)
+        bench.close()
+        return row.id
+
+    return asyncio.run(write())
+
+
+def test_what_waits_for_a_retry_says_what_went_wrong_and_when_it_goes_on(command, retrying):
+    """Red when the column has the reason of the end only."""
+    assert "the gateway answers 503; next try at 2027-01-15T08:00:00.000Z" in command("runs").out
+
+
+def test_on_a_narrow_terminal_the_reason_has_a_line_of_its_own(command, written, retrying, monkeypatch):
+    """Red when the table squeezes it into a column of a few letters."""
+    monkeypatch.setattr("automation_consumer.cli.runs.listing.PIPED_WIDTH", 90)
+    lines = command("runs").out.splitlines()
+    assert lines[0].split() == ["run", "when", "status", "incident", "alert", "condition", "action"]
+    assert max(map(len, lines)) <= 90
+    (bad,) = [number for number, line in enumerate(lines) if line.startswith(written[1][:9])]
+    assert "failed" in lines[bad]
+    assert lines[bad + 1].rstrip() == "    no space"
+    assert any("the gateway answers 503" in line for line in lines)

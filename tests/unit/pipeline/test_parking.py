@@ -10,6 +10,7 @@ from tests.unit.pipeline.scripted_source import P0, ScriptedSource, an_event
 
 from automation_consumer.errors import TemporaryError
 from automation_consumer.model.run import RunStatus
+from automation_consumer.pipeline import parking
 from automation_consumer.store.memory import MemoryJournal
 
 CONFIG = """
@@ -79,3 +80,19 @@ async def test_after_a_restart_it_is_due_when_it_was_due(tmp_path):
     assert (waiting.status, waiting.next_at, second.calls) == (RunStatus.RETRYING, before.next_at, [])
     assert waiting.next_at - waiting.created_at > 3000
     await again.stop()
+
+
+async def test_updates_of_an_incident_that_waits_leave_room_for_others(tmp_path, monkeypatch):
+    """Red when messages that stand behind others of their incident keep their place in the intake."""
+    monkeypatch.setattr(parking, "WAITS_LONG_S", 0.1)
+    source, journal = ScriptedSource(), MemoryJournal()
+    for _ in range(6):
+        source.put(an_event("bad"))
+    source.put(an_event("good"))
+    pod = a_pod(tmp_path, Short(fails_first), journal, source)
+    await pod.start()
+    await pod.until(lambda: any(run.status is RunStatus.SUCCEEDED for run in pod.runs))
+    await pod.until(lambda: committed(source) == {P0: 7})
+    await pod.stop()
+    journal.die()
+    assert len(await journal.beside().orphans(10)) == 6  # a restart takes all of them up

@@ -83,4 +83,4 @@ def _texts(node: ast.expr) -> list[str]:
 
 
 def _part(node: Any) -> str:
-    return node.value if isinstance(node, ast.Constant) else "…"
+    return str(node.value) if isinstance(node, ast.Constant) else "…"

@@ -9,6 +9,7 @@ import msgspec
 import orjson
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -29,6 +30,9 @@ COLOURS = {
 }
 PIPED_WIDTH = 200
 WIDE = 130  # columns of a terminal from which ids are shown whole
+NARROW = 110  # below, the reason has a line of its own
+COLUMNS = ("run", "when", "status", "incident", "alert", "condition", "action", "why")
+FOLDED = ("condition", "action", "why")
 TIMES = ("created_at", "ended_at", "next_at", "deadline_at")
 
 
@@ -48,7 +52,7 @@ def list_runs(
         if run_id is not None:
             _one(reader, run_id, output)
         else:
-            _table(reader.runs(RunFilter(incident, status, limit)), output)
+            _table(reader, reader.runs(RunFilter(incident, status, limit)), output)
 
 
 def as_dict(run: Run) -> dict[str, Any]:
@@ -99,7 +103,7 @@ def _show(run: Run, changes: list[RunChange]) -> None:
         print(f"  {iso(each.at)}  {each.status:<10} {visible(each.detail)}".rstrip())
 
 
-def _table(found: list[Run], output: Output) -> None:
+def _table(reader: JournalReader, found: list[Run], output: Output) -> None:
     if output is Output.JSON:
         print_json([as_dict(run) for run in found])
         return
@@ -107,27 +111,57 @@ def _table(found: list[Run], output: Output) -> None:
         print("no runs", file=sys.stderr)
         return
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-    short = console.width < WIDE
+    rows = [(*_cells(run, short=console.width < WIDE), _why(reader, run)) for run in found]
+    # Text, not markup: ids and reasons may hold anything that an incident says.
+    texts = [[Text(visible(cell), _style(cell, column)) for column, cell in enumerate(row)] for row in rows]
+    if console.width < NARROW:
+        _in_two_lines(console, texts)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("run", "when", "status", "incident", "alert"):
-        table.add_column(column, no_wrap=True)
-    for column in ("condition", "action", "why"):
-        table.add_column(column, overflow="fold")
-    for run in found:
-        cells = (
-            run.id[:9],
-            iso(run.created_at)[5:19].replace("T", " "),
-            run.status,
-            _tail(run.incident_id, short),
-            _tail(run.alert_id or "", short),
-            run.condition,
-            run.action,
-            run.reason,
-        )
-        # Text, not markup: ids and reasons may hold anything that an incident says.
-        styles = ("", "", COLOURS.get(run.status, "yellow"), "", "", "", "", "")
-        table.add_row(*(Text(visible(cell), style) for cell, style in zip(cells, styles, strict=True)))
+    for name in COLUMNS:
+        table.add_column(name, no_wrap=name not in FOLDED, overflow="fold")
+    for row in texts:
+        table.add_row(*row)
     console.print(table)
+
+
+def _in_two_lines(console: Console, rows: list[list[Text]]) -> None:
+    """Each run in a line, and its reason below."""
+    names = [Text(name, "bold") for name in COLUMNS[:-1]]
+    widths = [max(map(len, column)) for column in zip(names, *(row[:-1] for row in rows), strict=True)]
+    for row in (names, *rows):
+        cells = [
+            Text.assemble(cell, " " * (width - len(cell))) for cell, width in zip(row, widths, strict=False)
+        ]
+        line = Text("  ").join(cells)
+        line.rstrip()
+        console.print(line)
+        if len(row) > len(names) and row[-1].plain:
+            console.print(Padding(row[-1], (0, 0, 0, 4)))
+
+
+def _cells(run: Run, *, short: bool) -> tuple[str, ...]:
+    return (
+        run.id[:9],
+        iso(run.created_at)[5:19].replace("T", " "),
+        run.status,
+        _tail(run.incident_id, short),
+        _tail(run.alert_id or "", short),
+        run.condition,
+        run.action,
+    )
+
+
+def _why(reader: JournalReader, run: Run) -> str:
+    """The reason of a run's end; while it waits for a retry, what went wrong last and when the next try is due."""
+    if run.status is not RunStatus.RETRYING:
+        return run.reason
+    failed = next((each.detail for each in reversed(reader.changes(run.id)) if each.detail), "")
+    return f"{failed}; next try at {iso(run.next_at)}" if run.next_at is not None else failed
+
+
+def _style(cell: str, column: int) -> str:
+    return COLOURS.get(RunStatus(cell), "yellow") if COLUMNS[column] == "status" else ""
 
 
 def _tail(text: str, short: bool) -> str:

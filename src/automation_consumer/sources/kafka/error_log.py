@@ -5,6 +5,7 @@ While a broker is away, librdkafka reports every attempt to connect: twenty a se
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Final
 
 from confluent_kafka import KafkaError
@@ -35,8 +36,8 @@ class ErrorLog:
             self._left_out[code] = self._left_out.get(code, 0) + 1
             return
         self._told[code] = now
-        level = log.error if code in ALARMING else log.warning
-        level(
+        log.log(
+            logging.ERROR if code in ALARMING else logging.WARNING,
             "%s",
             error.str(),
             event="kafka.error",

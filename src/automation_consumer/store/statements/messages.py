@@ -13,6 +13,7 @@ from automation_consumer.store.rows import MESSAGE, message_from_row, message_to
 Partition = tuple[str, int]
 
 _ALIVE = "(SELECT number FROM processes WHERE state = 'alive')"
+_BETWEEN = "\x1f"  # between the ids of incidents
 _PLACE = 'topic = ? AND "partition" = ? AND "offset" = ? AND timestamp_ms = ?'
 _OLDEST_FIRST = 'timestamp_ms, topic, "partition", "offset"'
 
@@ -25,14 +26,20 @@ _HOLD = f"""
 
 # By the message, not by its open runs: between two runs of it none may be open. Also one whose process is gone: somebody,
 # perhaps we, will take it up at any moment.
-_BUSY_ELSEWHERE = """
+_EARLIER = """
+    m.state = 'open' AND m.owner <> ?
+      AND ((m.topic = ? AND m."partition" = ? AND m."offset" < ?)
+        OR (NOT (m.topic = ? AND m."partition" = ?) AND (m.timestamp_ms, m.topic, m."partition") < (?, ?, ?)))"""
+_BUSY_ELSEWHERE = f"""
     SELECT 1 FROM runs JOIN messages AS m ON m.topic = runs.topic AND m."partition" = runs."partition"
       AND m."offset" = runs."offset" AND m.timestamp_ms = runs.message_ms
-    WHERE runs.incident_id = ? AND m.state = 'open'
-      AND m.owner <> ?
-      AND ((m.topic = ? AND m."partition" = ? AND m."offset" < ?)
-        OR (NOT (m.topic = ? AND m."partition" = ?) AND (m.timestamp_ms, m.topic, m."partition") < (?, ?, ?)))
+    WHERE runs.incident_id = ? AND {_EARLIER}
+    UNION ALL
+    SELECT 1 FROM messages AS m WHERE m.incidents LIKE ? ESCAPE '!' AND m.incidents <> '' AND {_EARLIER}
     LIMIT 1"""
+_HOLD_WAITING = f"""
+    INSERT INTO messages ({MESSAGE}, owner, state, taken_at, incidents) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?)
+    ON CONFLICT DO NOTHING"""
 
 # Also for one that has no row: its offset may be committed long after.
 _FINISH = f"""
@@ -46,6 +53,20 @@ _KEEP = f"UPDATE messages SET state = 'kept' WHERE {_PLACE} AND owner = ? AND st
 def hold(db: Database, message: Message, process: int, at: float) -> None:
     """The message is in hand of this process, unless another one that lives has it."""
     db.execute(_HOLD, (*message_to_row(message), process, at))
+
+
+def hold_waiting(db: Database, message: Message, process: int, incidents: tuple[str, ...]) -> Reading[None]:
+    about = _BETWEEN + _BETWEEN.join(incidents) + _BETWEEN
+    at = message.timestamp_ms / 1000
+    db.execute(_HOLD_WAITING, (*message_to_row(message), process, at, about))
+    return lambda: None
+
+
+def _quoted(incident_id: str) -> str:
+    """The id as it stands between others, for LIKE."""
+    for special in "!%_":
+        incident_id = incident_id.replace(special, "!" + special)
+    return _BETWEEN + incident_id + _BETWEEN
 
 
 def orphans(db: Database, process: int, limit: int) -> Reading[list[Message]]:
@@ -68,7 +89,8 @@ def _age(message: Message) -> tuple[int, str, int, int]:
 def busy_elsewhere(db: Database, process: int, incident_id: str, message: Message) -> Reading[bool]:
     where = (message.topic, message.partition)
     moment = (message.timestamp_ms, *where)
-    found = db.execute(_BUSY_ELSEWHERE, (incident_id, process, *where, message.offset, *where, *moment))
+    earlier = (process, *where, message.offset, *where, *moment)
+    found = db.execute(_BUSY_ELSEWHERE, (incident_id, *earlier, f"%{_quoted(incident_id)}%", *earlier))
     return lambda: bool(found.rows)
 
 

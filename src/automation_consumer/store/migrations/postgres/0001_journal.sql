@@ -89,9 +89,11 @@ CREATE TABLE messages (
     owner        BIGINT NOT NULL,
     state        TEXT NOT NULL,   -- open | finished | kept | archived (kept, and its offset is committed)
     taken_at     DOUBLE PRECISION NOT NULL,
+    incidents    TEXT NOT NULL DEFAULT '',   -- of a message that waits and has no runs yet: which incidents it is about
     PRIMARY KEY (topic, "partition", "offset", timestamp_ms)
 );
 CREATE INDEX messages_open ON messages (owner) WHERE state = 'open';
+CREATE INDEX messages_waiting ON messages (owner) WHERE incidents <> '';
 
 CREATE TABLE locks (
     name   TEXT PRIMARY KEY,

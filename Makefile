@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check format test-all bench breaks chaos chaos-short docs clean
+.PHONY: help demo test check lint format test-all bench breaks chaos chaos-short docs clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -21,14 +21,16 @@ demo: $(STAMP) ## watch incidents come off a topic, match and run (nothing outsi
 	$(BIN)/automation-consumer demo
 
 test: $(STAMP) ## the tests that need no server
-	$(BIN)/pytest tests/unit tests/contract tests/architecture tests/docs tests/acceptance
+	$(BIN)/pytest -m 'not server' tests/unit tests/contract tests/architecture tests/docs tests/acceptance tests/chaos
 
-check: $(STAMP) ## format, lint, types, the map, docs examples, unit tests
+check: lint ## format, lint, types, the map, docs examples, unit tests
+	$(BIN)/pytest -m 'not server'
+
+lint: $(STAMP) ## format, lint, types, the map
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest
 
 format: $(STAMP) ## format the code and mend what can be mended
 	$(BIN)/ruff format .

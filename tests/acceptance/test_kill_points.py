@@ -86,6 +86,7 @@ POSTGRES_POINTS = [
     *both("PostgresDatabase.commit", 2),
 ]
 AMID = Point("ScrewdriverClient.create_event", "after", RUNS // 2)
+UNSTARTED = Point("ScrewdriverClient.create_event", "before", 1)  # with the intent written
 RETRY_POINTS = [  # the first attempts of four alerts fail, and the second ones
     *both("Recorder.retrying", 1, ALERTS),
     *both("Recorder.running", 1, ALERTS),
@@ -120,7 +121,9 @@ def killed_twice(point: Point, folder: Path) -> Seen:
     """The same; the first process dies while it starts jobs, the second one while it takes them up."""
     topics = {TOPIC: 2, DEAD_LETTERS: 1}
     with ScrewdriverStandin(job_seconds=0.3) as server, EmbeddedBroker(topics) as broker:
-        return killed_and_restarted([AMID, point], three_incidents(folder, broker, server), server)
+        starts_anew = point.step in ("ScrewdriverClient.create_event", "Recorder.running")
+        first = UNSTARTED if starts_anew else AMID
+        return killed_and_restarted([first, point], three_incidents(folder, broker, server), server)
 
 
 def on_postgres(point: Point, folder: Path) -> Seen:

